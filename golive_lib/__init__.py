@@ -1,0 +1,1 @@
+"""Judge a launch from the app's own Postgres tables."""

@@ -1,0 +1,50 @@
+"""Every error the kit raises on purpose.
+
+GoliveError
+├── PlanError        launch.toml says something it cannot mean
+├── SettingsError    the environment or an option is missing or malformed
+├── QueryError       a query file breaks the header's grammar, or does not exist
+├── DatabaseError    the database cannot be reached, or refused
+│   └── QueryFailed  one statement failed; the connection is fine
+├── ParameterError   a notebook's parameter is unknown or has the wrong type
+└── ReportError      a notebook could not be run or its report could not be written
+"""
+
+from __future__ import annotations
+
+
+class GoliveError(Exception):
+    """Base of all errors with a message for people: what, where, the offending text, the next step."""
+
+
+class PlanError(GoliveError):
+    """The launch plan is missing, malformed or contradicts itself."""
+
+
+class SettingsError(GoliveError):
+    """A setting from the environment or the command line is missing or malformed."""
+
+
+class QueryError(GoliveError):
+    """A query file is missing, malformed, or was asked with the wrong parameters."""
+
+
+class DatabaseError(GoliveError):
+    """The database cannot be reached, or does not let the kit work."""
+
+
+class QueryFailed(DatabaseError):  # noqa: N818  it names what happened, as the reason of an unknown
+    """One statement failed; ``reason`` fits in a report's table, ``sqlstate`` is PostgreSQL's code."""
+
+    def __init__(self, message: str, *, reason: str, sqlstate: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.sqlstate = sqlstate
+
+
+class ParameterError(GoliveError):
+    """A notebook's parameter is unknown or has the wrong type."""
+
+
+class ReportError(GoliveError):
+    """A notebook could not be run, or its report could not be written."""
