@@ -1,6 +1,6 @@
 """Other ways to decide a launch, true in spirit to the tools they are named after, untuned.
 
-Flagger: pkg/controller/scheduler.go counts a release's failed checks and never resets them; its tutorials' threshold is 5.
+Flagger: pkg/controller/scheduler.go counts a release's failed checks and keeps the count; its tutorials' limit is 5.
 Argo Rollouts: an AnalysisRun per stage; ``failureLimit: 3`` as in its guide, ``consecutiveErrorLimit`` 4 by default.
 Kayenta: the Mann-Whitney classifier at its 98 % confidence, every metric critical, the stage's look-back growing.
 Each returns, for every launch, the minute of its rollback, or ``inf``.
@@ -83,11 +83,13 @@ def kayenta(stage: list[Trace]) -> Floats:
 def by_stage(stops: Sequence[Floats]) -> Floats:
     """Return the first stop of a launch whose stages take their soak, from the minutes within each stage."""
     ahead = np.cumsum([0, *(soak for _, soak in STAGES[:-1])])
-    return np.min([stop + before for stop, before in zip(stops, ahead, strict=True)], axis=0)
+    earliest: Floats = np.min([stop + before for stop, before in zip(stops, ahead, strict=True)], axis=0)
+    return earliest
 
 
 def _windows(counts: Ints, soak: int) -> Ints:
-    return counts[:, :soak].reshape(len(counts), -1, WINDOW).sum(axis=2)
+    sums: Ints = counts[:, :soak].reshape(len(counts), -1, WINDOW).sum(axis=2)
+    return sums
 
 
 def _failed(trace: Trace) -> Mask:
@@ -103,7 +105,8 @@ def _shares(n: Ints, bad: Ints, soak: int) -> Floats:
 
 def _run_lengths(mask: Mask) -> Ints:
     total = mask.cumsum(axis=1)
-    return total - np.maximum.accumulate(np.where(mask, 0, total), axis=1)
+    lengths: Ints = total - np.maximum.accumulate(np.where(mask, 0, total), axis=1)
+    return lengths
 
 
 def _high(canary: Floats, control: Floats) -> Mask:

@@ -34,7 +34,7 @@ _PRIOR_ODDS = 2.0
 _TINY = 1e-250
 _NODES, _WEIGHTS = np.polynomial.laguerre.laggauss(24)
 _LOGIT_MAX = 30.0
-_BISECTIONS = 80
+_BISECTIONS = 50
 
 
 def log_e_over(n: ArrayLike, bad: ArrayLike, allowed: ArrayLike) -> Floats:
