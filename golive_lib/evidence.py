@@ -86,11 +86,14 @@ def interval(n: float, bad: float, alpha: float) -> tuple[float, float]:
     return low, high
 
 
-def first_crossing(cum_n: ArrayLike, cum_bad: ArrayLike, allowed: float, alpha: float) -> int | None:
+def first_crossing(
+    cum_n: ArrayLike, cum_bad: ArrayLike, allowed: float, alpha: float, clustering: float = 1.0
+) -> int | None:
     """Return the index of the first look at which the share was proven over, or None.
 
-    ``cum_n`` and ``cum_bad`` are the running totals at each look. Judging an old window through this gives the verdict
-    of the watch that looked each time: what was once proven stays proven. ValueError when the totals run backwards.
+    ``cum_n`` and ``cum_bad`` are the running totals at each look; ``clustering`` is the design effect that thins them.
+    Judging an old window through this gives the verdict of the watch that looked each time: what was once proven stays
+    proven. ValueError when the totals run backwards.
     """
     events, hits = np.asarray(cum_n, dtype=np.float64), np.asarray(cum_bad, dtype=np.float64)
     if events.ndim != 1 or events.shape != hits.shape:
@@ -99,7 +102,8 @@ def first_crossing(cum_n: ArrayLike, cum_bad: ArrayLike, allowed: float, alpha: 
         back = np.flatnonzero(np.diff(totals) < 0)
         if back.size:
             raise ValueError(f"the running total of {name} falls from {totals[back[0]]:g} to {totals[back[0] + 1]:g}")
-    proven = np.flatnonzero(log_e_over(events, hits, allowed) >= log_threshold(alpha))
+    log_e = log_e_over(events / clustering, hits / clustering, allowed)
+    proven = np.flatnonzero(log_e >= log_threshold(alpha))
     return int(proven[0]) if proven.size else None
 
 

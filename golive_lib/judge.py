@@ -180,8 +180,8 @@ def judge_watch(
     Gives what the watch gave that called it after each look. No looks are ``unknown``. ValueError when a total falls.
     """
     looks = [Counts(n, bad) for n, bad in zip(cum_n, cum_bad, strict=True)]
-    n, bad = [look.n / budget.clustering for look in looks], [look.bad / budget.clustering for look in looks]
-    crossed = first_crossing(n, bad, budget.allowed or 0.5, budget.alpha)
+    n, bad = [look.n for look in looks], [look.bad for look in looks]
+    crossed = first_crossing(n, bad, budget.allowed or 0.5, budget.alpha, budget.clustering)
     if not budget.allowed:
         crossed = next((i for i, look in enumerate(looks) if look.bad), None)
     elif rule is Rule.OBSERVED:

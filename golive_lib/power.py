@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaincinv
-from scipy.stats import binom
+from scipy.special import betainc, betaincc, betaincinv
 
 from golive_lib.evidence import log_e_over, log_e_under, log_threshold
 
@@ -64,7 +63,7 @@ def smallest_detectable(n_expected: int, budget: Budget, power: float = 0.8) -> 
     if hits is None:
         return None
     # P(Binomial(n, p) >= hits) is the incomplete beta function of p, so its inverse is the share itself.
-    return float(betaincinv(hits, n_expected - hits + 1, power))
+    return float(betaincinv(hits / budget.clustering, (n_expected - hits) / budget.clustering + 1, power))
 
 
 def events_needed(share: float, budget: Budget, power: float = 0.8) -> int | None:
@@ -154,8 +153,9 @@ def _under(n: int, bad: int, budget: Budget) -> bool:
 
 
 def _power(n: int, share: float, budget: Budget) -> float:
+    thin = budget.clustering
     if share > budget.allowed:
         hits = _least_bad(n, budget)
-        return 0.0 if hits is None else float(binom.sf(hits - 1, n, share))
+        return 0.0 if hits is None else float(betainc(hits / thin, (n - hits) / thin + 1, share))
     hits = _most_bad(n, budget)
-    return 0.0 if hits is None else float(binom.cdf(hits, n, share))
+    return 0.0 if hits is None else float(betaincc(hits / thin + 1, (n - hits) / thin, share))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from golive_lib.compare import compare, dilution, traffic_share
-from golive_lib.evidence import log_e_over, log_e_under, log_threshold
+from golive_lib.evidence import interval, log_e_over, log_e_under, log_threshold
 from golive_lib.judge import Counts
 
 ALPHA = 0.001
@@ -71,6 +71,14 @@ def test_dilution_finds_the_canary_in_all_traffic() -> None:
     assert found is not None
     assert (found.share, found.limit, found.hidden) == pytest.approx((0.23, 0.023, 0.32))
     assert found.interval[0] < 0.23 < found.interval[1]
+
+
+def test_dilution_is_as_unsure_as_its_two_sides_together() -> None:
+    """Its ends pair the low end of all traffic with the baseline's high one, and the other way round."""
+    found = dilution(Counts(100_000, 4_100), Counts(10_000, 200), 0.5, 0.05, ALPHA)
+    now, before = interval(100_000, 4_100, ALPHA / 2), interval(10_000, 200, ALPHA / 2)
+    assert found is not None
+    assert pytest.approx(((now[0] - before[1] / 2) * 2, (now[1] - before[0] / 2) * 2)) == found.interval
 
 
 def test_dilution_of_a_few_events_says_little() -> None:
