@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
+
+
+VERDICT_MIME = "application/vnd.golive.verdict+json"
 
 
 class Status(StrEnum):
@@ -52,3 +57,19 @@ def gate(statuses: Iterable[Status]) -> Verdict:
     if status is Status.RED:
         return Verdict.NO_GO
     return Verdict.GO if status is Status.GREEN else Verdict.HOLD
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run found: the verdict, why in a sentence, and the instant it judged at.
+
+    ``at`` is an aware datetime, ``zone`` the launch's time zone by name; ``clock_fixed`` says that the database pins
+    its clock, as a demo does.
+    """
+
+    verdict: Verdict
+    status: Status
+    sentence: str
+    at: datetime
+    clock_fixed: bool
+    zone: str
