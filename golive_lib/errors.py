@@ -6,7 +6,7 @@ GoliveError
 ├── QueryError       a query file breaks the header's grammar, or does not exist
 ├── DatabaseError    the database cannot be reached, or refused
 │   └── QueryFailed  one statement failed; the connection is fine
-├── ParameterError   a notebook's parameter is unknown or has the wrong type
+├── UsageError       a notebook or a parameter of it is unknown, or a value has the wrong type
 └── ReportError      a notebook could not be run or its report could not be written
 """
 
@@ -15,6 +15,8 @@ from __future__ import annotations
 
 class GoliveError(Exception):
     """Base of all errors with a message for people: what, where, the offending text, the next step."""
+
+    exit_code = 1
 
 
 class PlanError(GoliveError):
@@ -42,8 +44,10 @@ class QueryFailed(DatabaseError):  # noqa: N818  it names what happened, as the 
         self.sqlstate = sqlstate
 
 
-class ParameterError(GoliveError):
-    """A notebook's parameter is unknown or has the wrong type."""
+class UsageError(GoliveError):
+    """A notebook or a parameter of it is unknown, or a value has the wrong type."""
+
+    exit_code = 2
 
 
 class ReportError(GoliveError):

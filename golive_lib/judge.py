@@ -13,8 +13,9 @@ from golive_lib.evidence import first_crossing, interval, log_e_over, log_e_unde
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
+VERDICT_MIME = "application/vnd.golive.verdict+json"
 Proven = Literal["over", "under", "neither"]
 
 
@@ -61,6 +62,22 @@ def gate(statuses: Iterable[Status]) -> Verdict:
     if status is Status.RED:
         return Verdict.NO_GO
     return Verdict.GO if status is Status.GREEN else Verdict.HOLD
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run found: the verdict, why in a sentence, and the instant it judged at.
+
+    ``at`` is an aware datetime, ``zone`` the launch's time zone by name; ``clock_fixed`` says that the database pins
+    its clock, as a demo does.
+    """
+
+    verdict: Verdict
+    status: Status
+    sentence: str
+    at: datetime
+    clock_fixed: bool
+    zone: str
 
 
 class Rule(StrEnum):

@@ -1,0 +1,273 @@
+"""The guarded connection: read-only transactions of one snapshot, safe through poolers; answers are DataFrames."""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import weakref
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import psycopg
+import sqlalchemy as sa
+
+from golive_lib.errors import DatabaseError, QueryFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from golive_lib.plan import DatabaseRules
+    from golive_lib.settings import DatabaseUrl
+    from golive_lib.statement import Statement, Value
+
+CONNECT_TIMEOUT_S = 10
+
+# Local to the transaction, so that they hold behind a transaction pooler. row_security=off turns rows that RLS would
+# hide into an error: a role that cannot see everything must not report on what it saw.
+_GUARDS = """
+select set_config('statement_timeout', %(statement_timeout)s, true), set_config('lock_timeout', %(lock_timeout)s, true),
+  set_config('timezone', 'UTC', true), set_config('jit', 'off', true), set_config('row_security', 'off', true)
+"""
+# A demo or a copy may fix its clock (alter database … set golive.now); elsewhere it is the server's.
+_CLOCK = """
+select coalesce(nullif(current_setting('golive.now', true), '')::timestamptz, now()),
+  coalesce(current_setting('golive.now', true), '') <> ''
+"""
+_NUMBERS = {"numeric", "float4", "float8"}
+_INTEGERS = {"int2", "int4", "int8", "oid"}
+_INSTANTS = {"timestamptz", "timestamp", "date"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """One column of an answer: its PostgreSQL type, and the table column it comes from unchanged, if any."""
+
+    name: str
+    type: str
+    table_oid: int | None
+    attribute: int | None
+
+
+@dataclass(frozen=True)
+class Link:
+    """How one connection reaches the server: the process that answers, the ports at both ends, TLS on our leg."""
+
+    backend_pid: int
+    tls: bool
+    own_port: int | None
+    seen_port: int | None
+    server_time: datetime
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The instant a snapshot judges at; ``fixed`` when the database pins it (a demo)."""
+
+    now: datetime
+    fixed: bool
+
+
+class Snapshot:
+    """One REPEATABLE READ, READ ONLY transaction: everything asked of it sees the same rows."""
+
+    def __init__(self, connection: sa.Connection, url: DatabaseUrl) -> None:
+        self._connection = connection
+        self._url = url
+        now, fixed = connection.exec_driver_sql(_CLOCK).one()
+        self.clock = Clock(now.astimezone(UTC), fixed)
+
+    def frame(self, statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
+        """Run one statement; raises QueryFailed, after which the snapshot goes on."""
+        with self._ask(statement, "", "", values) as result:
+            return _frame(result)
+
+    def origins(self, statement: Statement, values: Mapping[str, Value]) -> tuple[Origin, ...]:
+        """Return the columns a statement would answer with, reading no row; raises QueryFailed."""
+        with self._ask(statement, "select * from (", ") golive_origin limit 0", values) as result:
+            return _origins(result)
+
+    def explain(self, statement: Statement, values: Mapping[str, Value]) -> None:
+        """Parse, plan and check the rights of a statement without running it; raises QueryFailed.
+
+        EXPLAIN, not PREPARE: only the former checks privileges.
+        """
+        with self._ask(statement, "explain ", "", values):
+            pass
+
+    @contextmanager
+    def _ask(
+        self, statement: Statement, before: str, after: str, values: Mapping[str, Value]
+    ) -> Iterator[sa.CursorResult[Any]]:
+        """Run in a savepoint, so that one failed statement costs no other its answer."""
+        try:
+            with self._connection.begin_nested():
+                yield self._connection.exec_driver_sql(f"{before}{statement.driver_sql()}{after}", dict(values))
+        except sa.exc.DBAPIError as error:
+            raise _failure(error, statement, len(before), self._url) from None
+
+
+class Database:
+    """A database to read from: one lazily opened connection, guarded anew in every transaction."""
+
+    def __init__(self, url: DatabaseUrl, rules: DatabaseRules) -> None:
+        self.url = url
+        self._rules = rules
+        self._engine = sa.create_engine(
+            sa.URL.create(
+                "postgresql+psycopg",
+                username=url.user or None,
+                password=url.password.reveal() if url.password else None,
+                host=url.host or None,
+                port=url.port,
+                database=url.database or None,
+                query=dict(url.options),
+            ),
+            # A transaction pooler gives each transaction another session: prepare nothing on the server.
+            connect_args={"prepare_threshold": None, "connect_timeout": CONNECT_TIMEOUT_S},
+            isolation_level="REPEATABLE READ",
+            execution_options={"postgresql_readonly": True},
+            pool_size=1,
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+        weakref.finalize(self, self._engine.dispose)
+
+    def __repr__(self) -> str:
+        return f"Database({self.url})"
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Open one read-only transaction.
+
+        Raises DatabaseError when the database cannot be reached or the connection is lost in the middle.
+        """
+        try:
+            with self._engine.connect() as connection, connection.begin():
+                guards = {
+                    "statement_timeout": f"{self._rules.statement_timeout.total_seconds():.0f}s",
+                    "lock_timeout": f"{self._rules.lock_timeout.total_seconds():.0f}s",
+                }
+                connection.exec_driver_sql(_GUARDS, guards)
+                yield Snapshot(connection, self.url)
+        except sa.exc.DBAPIError as error:
+            raise DatabaseError(_unreachable(error, self.url)) from None
+
+    def links(self) -> tuple[Link, Link]:
+        """Return two connections' links, the first left idle while the second asks; raises DatabaseError.
+
+        The same process answering both is a transaction pooler at work.
+        """
+        try:
+            with self._engine.connect() as first:
+                link = _link(first)
+                with self._engine.connect() as second:
+                    return link, _link(second)
+        except sa.exc.DBAPIError as error:
+            raise DatabaseError(_unreachable(error, self.url)) from None
+
+    def close(self) -> None:
+        """Close the connection; the next snapshot opens another."""
+        self._engine.dispose()
+
+
+def _link(connection: sa.Connection) -> Link:
+    with connection.begin():
+        sql = "select pg_backend_pid(), inet_client_port(), clock_timestamp()"
+        pid, seen_port, server_time = connection.exec_driver_sql(sql).one()
+    raw = connection.connection.driver_connection
+    if not isinstance(raw, psycopg.Connection):
+        raise TypeError(f"expected a psycopg connection, got {type(raw).__name__}")
+    with socket.socket(fileno=os.dup(raw.fileno())) as own:
+        name = own.getsockname()
+    own_port = name[1] if isinstance(name, tuple) else None
+    return Link(pid, bool(raw.pgconn.ssl_in_use), own_port, seen_port, server_time)
+
+
+def _unreachable(error: sa.exc.DBAPIError, url: DatabaseUrl) -> str:
+    """Say in one message what was tried, what came back, and what to do next."""
+    words = url.scrub(" ".join(str(error.orig).split()))
+    hints = {
+        "password authentication failed": "check the user and the password in GOLIVE_DB_URL",
+        "no password supplied": "put the password into GOLIVE_DB_URL",
+        "does not exist": "check the names in GOLIVE_DB_URL",
+        "refused": "is the server running, and is this its port (Supabase: 5432 session, 6543 transaction pooler)?",
+        "No such file": "is the server running on this socket?",
+        "resolve": "check the host's name in GOLIVE_DB_URL",
+        "timeout": "is the host reachable from here (VPN, firewall, IPv6 only)?",
+        "SSL": "add ?sslmode=require to GOLIVE_DB_URL",
+    }
+    hint = next((hint for part, hint in hints.items() if part in words), "run 'golive doctor' for what can be reached")
+    return f"{url}: {words}\n  next: {hint}"
+
+
+def _failure(error: sa.exc.DBAPIError, statement: Statement, offset: int, url: DatabaseUrl) -> DatabaseError:
+    """Turn the driver's error into the reason of an unknown, with the file and line when it has a position."""
+    original = error.orig
+    if error.connection_invalidated or not isinstance(original, psycopg.Error) or original.sqlstate is None:
+        return DatabaseError(_unreachable(error, url))
+    words = url.scrub(original.diag.message_primary or "the statement failed")
+    position = int(original.diag.statement_position or 0) - offset
+    where = statement.locate(position) if position > 0 else None
+    reason = _reason(original.sqlstate, words)
+    at = f" ({where})" if where else ""
+    return QueryFailed(f"{reason}{at}", reason=f"{reason}{at}", sqlstate=original.sqlstate)
+
+
+def _reason(sqlstate: str, words: str) -> str:
+    """Say what an SQLSTATE means to somebody reading a report."""
+    if sqlstate == "42501" and "row-level security" in words:
+        return f"rows hidden by RLS: {words}; the role needs BYPASSRLS"
+    meanings = {
+        "42P01": "table missing",
+        "42703": "column missing",
+        "42501": "no right to read",
+        "42601": "syntax error",
+        "57014": "stopped by the statement timeout",
+        "55P03": "gave up waiting for a lock",
+        "25006": "refused: a read-only transaction cannot write",
+    }
+    return f"{meanings.get(sqlstate, f'query failed [{sqlstate}]')}: {words}"
+
+
+@functools.cache
+def _type_names() -> dict[int, str]:
+    return {info.oid: info.name for info in psycopg.adapters.types}
+
+
+def _columns(result: sa.CursorResult[Any]) -> list[tuple[str, str]]:
+    description: Any = result.cursor.description if result.cursor else ()
+    return [(column[0], _type_names().get(column[1], "text")) for column in description]
+
+
+def _origins(result: sa.CursorResult[Any]) -> tuple[Origin, ...]:
+    raw = result.cursor.pgresult if result.cursor else None
+    return tuple(
+        Origin(name, type_, (raw and raw.ftable(i)) or None, (raw and raw.ftablecol(i)) or None)
+        for i, (name, type_) in enumerate(_columns(result))
+    )
+
+
+def _frame(result: sa.CursorResult[Any]) -> pd.DataFrame:
+    """Build a DataFrame with a type per column: instants in UTC, integers and booleans that may be missing."""
+    columns = _columns(result)
+    names = [name for name, _ in columns]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise QueryFailed(f"column {repeated[0]!r} twice", reason=f"the query answers with two columns {repeated[0]!r}")
+    frame = pd.DataFrame([tuple(row) for row in result], columns=names, dtype=object)
+    return frame.assign(**{name: _typed(frame[name], type_) for name, type_ in columns})
+
+
+def _typed(column: pd.Series[Any], type_: str) -> pd.Series[Any]:
+    if type_ in _NUMBERS:
+        return column.astype("float64")
+    if type_ in _INTEGERS:
+        return column.astype("Int64")
+    if type_ == "bool":
+        return column.astype("boolean")
+    if type_ in _INSTANTS:
+        return pd.to_datetime(column, utc=type_ == "timestamptz")
+    return column.map(str, na_action="ignore") if type_ in {"uuid", "inet", "cidr", "interval"} else column

@@ -1,0 +1,6 @@
+"""A launch week to try the kit on: an embedded PostgreSQL with a simulated, Supabase-like app in it."""
+
+from golive_lib.demo.build import CLOCK, STORIES, DemoDatabase, Story, open_demo
+from golive_lib.demo.server import DemoServer
+
+__all__ = ["CLOCK", "STORIES", "DemoDatabase", "DemoServer", "Story", "open_demo"]

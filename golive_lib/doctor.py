@@ -1,0 +1,168 @@
+"""``golive doctor``: what the kit can reach, found by asking the database rather than by guessing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from golive_lib.errors import QueryFailed
+from golive_lib.judge import Status
+from golive_lib.query import compose, compose_check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pandas as pd
+
+    from golive_lib.db import Link, Origin, Snapshot
+    from golive_lib.launch import Launch
+    from golive_lib.query import Query
+    from golive_lib.statement import Value
+
+OLDEST_VERSION = 150000
+CLOCK_SKEW_S = 5.0
+LARGE_TABLE = 100_000
+_TYPE_ALIASES = {"double precision": "float8", "bigint": "int8", "boolean": "bool"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's table."""
+
+    area: str
+    item: str
+    status: Status
+    detail: str
+
+
+def examine(launch: Launch, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> tuple[Finding, ...]:
+    """Return everything worth knowing before trusting a run; raises DatabaseError when nothing can be reached."""
+    links = launch.database.links()
+    skew = (now() - links[1].server_time).total_seconds()
+    with launch.database.snapshot() as snapshot:
+        role = snapshot.frame(compose(launch.queries["doctor/role"], launch.queries), {}).iloc[0]
+        return (
+            *_server(launch, role, links),
+            _clock(snapshot, skew),
+            *_role(role),
+            *(finding for query in _named(launch, "sources/") for finding in _source(snapshot, launch, query)),
+            *(
+                _query(snapshot, launch, query)
+                for query in _named(launch, "")
+                if query not in _named(launch, "sources/")
+            ),
+        )
+
+
+def _named(launch: Launch, prefix: str) -> list[Query]:
+    return [query for name, query in sorted(launch.queries.items()) if name.startswith(prefix)]
+
+
+def _server(launch: Launch, role: pd.Series[Any], links: tuple[Link, Link]) -> Iterator[Finding]:
+    old = int(str(role["version_number"])) < OLDEST_VERSION
+    yield Finding(
+        "server",
+        f"PostgreSQL {role['server_version']}",
+        Status.RED if old else Status.GREEN,
+        "older than 15: not supported" if old else f"database {role['database']} at {launch.database.url}",
+    )
+    yield Finding("server", "connection", Status.GREEN, connection_mode(links))
+    remote = links[0].own_port is not None and launch.database.url.host not in {"localhost", "127.0.0.1", "::1"}
+    tls = (
+        "encrypted" if links[0].tls else "not encrypted: add ?sslmode=require" if remote else "not needed: same machine"
+    )
+    yield Finding("server", "TLS", Status.AMBER if remote and not links[0].tls else Status.GREEN, tls)
+
+
+def connection_mode(links: tuple[Link, Link]) -> str:
+    """Say what stands between us and the server, from two links of which the first was idle."""
+    first, second = links
+    if first.backend_pid == second.backend_pid:
+        return "through a transaction pooler: one server process answered two of our connections"
+    if first.own_port is None:
+        return "direct, through a local socket"
+    if first.own_port == first.seen_port:
+        return "direct: the server sees our own port"
+    return "through a session pooler or proxy: the server sees another port than ours"
+
+
+def _clock(snapshot: Snapshot, skew: float) -> Finding:
+    if snapshot.clock.fixed:
+        return Finding(
+            "server", "clock", Status.GREEN, f"fixed by the database at {snapshot.clock.now:%Y-%m-%d %H:%M:%SZ}"
+        )
+    status = Status.GREEN if abs(skew) < CLOCK_SKEW_S else Status.AMBER
+    return Finding(
+        "server", "clock", status, f"ours is {abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the server's"
+    )
+
+
+def _role(role: pd.Series[Any]) -> Iterator[Finding]:
+    name = f"role {role['role']}"
+    if role["sees_every_row"]:
+        yield Finding("role", f"{name}: rows", Status.GREEN, "RLS hides no row from it")
+    else:
+        detail = "RLS may hide rows from it: such tables answer unknown; alter role … bypassrls"
+        yield Finding("role", f"{name}: rows", Status.AMBER, detail)
+    writable = int(str(role["writable_tables"]))
+    if role["superuser"]:
+        yield Finding("role", f"{name}: writes", Status.AMBER, "is a superuser; use a read-only role such as golive_ro")
+    elif writable:
+        detail = f"may write to {writable} tables; the kit does not, but only grants are a boundary"
+        yield Finding("role", f"{name}: writes", Status.AMBER, detail)
+    else:
+        yield Finding("role", f"{name}: writes", Status.GREEN, "may write to no table")
+
+
+def _source(snapshot: Snapshot, launch: Launch, query: Query) -> Iterator[Finding]:
+    try:
+        origins = snapshot.origins(compose(query, launch.queries), {})
+    except QueryFailed as failure:
+        yield Finding("source", query.name, Status.UNKNOWN, failure.reason)
+        return
+    expected = [(name, _TYPE_ALIASES.get(type_, type_)) for name, type_ in query.columns]
+    seen = [(origin.name, origin.type) for origin in origins]
+    if seen != expected:
+        differing = [f"{name} {type_}" for name, type_ in seen if (name, type_) not in expected]
+        detail = (
+            f"{query.path}: must answer with {_spelled(expected)}; differs in {', '.join(differing) or 'its columns'}"
+        )
+        yield Finding("source", query.name, Status.RED, detail)
+        return
+    yield Finding("source", query.name, Status.GREEN, f"found, with its {len(seen)} columns")
+    for origin in origins:
+        if origin.name == "at":
+            yield _time_index(snapshot, launch, query, origin)
+
+
+def _spelled(columns: list[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} {type_}" for name, type_ in columns)
+
+
+def _time_index(snapshot: Snapshot, launch: Launch, query: Query, origin: Origin) -> Finding:
+    item = f"{query.name}: time index"
+    if origin.table_oid is None:
+        return Finding(
+            "index", item, Status.AMBER, "'at' is computed, so no index can serve a window; use the column itself"
+        )
+    values: dict[str, Value] = {"relation": origin.table_oid, "attribute": origin.attribute}
+    table = snapshot.frame(compose(launch.queries["doctor/time_index"], launch.queries), values).iloc[0]
+    place = f"{table['relation']}.{table['attribute']}, about {int(table['estimated_rows']):,} rows"
+    if table["index"] is not None:
+        return Finding("index", item, Status.GREEN, f"{table['index']} on {place}")
+    status = Status.AMBER if int(table["estimated_rows"]) >= LARGE_TABLE else Status.GREEN
+    advice = f"create index concurrently on {table['relation']} ({table['attribute']})"
+    return Finding("index", item, status, f"none on {place}" + (f"; {advice}" if status is Status.AMBER else "; small"))
+
+
+def _query(snapshot: Snapshot, launch: Launch, query: Query) -> Finding:
+    """Plan a query as it would run, with its condition when it is a check."""
+    statement = compose_check(query, launch.queries, rows=False) if query.expect else compose(query, launch.queries)
+    required: dict[str, Value] = {param.name: None for param in query.params if param.default is None}
+    values = launch.defaults(query, snapshot.clock) | required
+    try:
+        snapshot.explain(statement, values)
+    except QueryFailed as failure:
+        return Finding("query", query.name, Status.UNKNOWN, failure.reason)
+    return Finding("query", query.name, Status.GREEN, "can run: tables, columns and rights are there")

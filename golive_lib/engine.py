@@ -1,0 +1,67 @@
+"""Papermill's engine with Ctrl-C, termination and a dying kernel told apart, and the notebook kept in every case."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_client.manager import KernelManager
+    from nbformat import NotebookNode
+    from papermill.engines import NotebookExecutionManager
+
+NAME = "golive"
+TERMINATED = 143
+
+
+class _Client(PapermillNotebookClient):
+    sockets: str
+
+    def create_kernel_manager(self) -> KernelManager:
+        # Sockets in a private folder: nobody else can connect, and no two kernels race for a port.
+        manager: KernelManager = super().create_kernel_manager()
+        if sys.platform != "win32":
+            manager.transport = "ipc"
+            manager.ip = str(Path(self.sockets) / "kernel")
+        return manager
+
+    async def async_start_new_kernel(self, **kwargs: Any) -> None:
+        # nbclient's own handlers kill the kernel and let the run end as if the kernel had died by itself.
+        loop = asyncio.get_running_loop()
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+        await super().async_start_new_kernel(**kwargs)
+
+
+class GoliveEngine(NBClientEngine):
+    """Runs a notebook cell by cell; ``keep`` gets the notebook at the start, ``on_cell`` each cell's index."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: NotebookExecutionManager, kernel_name: str, **kwargs: Any) -> None:
+        """Execute the notebook in place; raises DeadKernelError when its kernel dies."""
+        keep: Callable[[NotebookNode], None] = kwargs.pop("keep")
+        on_cell: Callable[[int], None] = kwargs.pop("on_cell")
+        keep(nb_man.nb)
+        with tempfile.TemporaryDirectory(prefix="golive-") as sockets:
+            client = _Client(
+                nb_man,
+                kernel_name=kernel_name,
+                startup_timeout=kwargs["start_timeout"],
+                log_output=False,
+                on_cell_start=lambda cell, cell_index: on_cell(cell_index),  # noqa: ARG005  nbclient calls by keyword
+            )
+            client.sockets = sockets
+            client.execute()
+
+
+papermill_engines.register(NAME, GoliveEngine)

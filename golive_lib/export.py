@@ -1,0 +1,123 @@
+"""Executed notebooks as single HTML files that ask no host for anything."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nbconvert import HTMLExporter
+from traitlets import default
+
+from golive_lib import page, show
+from golive_lib.charts import INKS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nbformat import NotebookNode
+    from traitlets.config import Config
+
+TEMPLATES = Path(__file__).parent / "templates"
+_PLOTLY_SLOT = "<!--plotly.js-->"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportMeta:
+    """What a report's page says about its run; ``generated_at`` is aware and shown in its own zone."""
+
+    title: str
+    generated_at: datetime
+    subtitle: tuple[str, ...] = ()
+    run_id: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    error: str | None = None
+
+
+def to_html(nb: NotebookNode, *, meta: ReportMeta) -> str:
+    """Return an executed notebook as one HTML file's text."""
+    exporter = GoliveExporter()  # type: ignore[no-untyped-call]  # nbconvert's
+    return exporter.from_notebook_node(nb, {"golive": meta})[0]
+
+
+class GoliveExporter(HTMLExporter):
+    """nbconvert's exporter ``golive``; what it says about the run comes as a ReportMeta in ``resources["golive"]``."""
+
+    export_from_notebook = "golive report"
+    template_file = "report.html.j2"
+
+    @property
+    def default_config(self) -> Config:
+        """Return nbconvert's settings with charts as data before charts as anything else."""
+        config: Config = super().default_config.copy()
+        config.NbConvertBase.display_data_priority = list(page.PRIORITY)
+        return config
+
+    @default("template_paths")
+    def _template_paths(self, prune: bool = True, root_dirs: object = None) -> list[str]:  # noqa: ARG002  nbconvert's signature
+        return [str(TEMPLATES / "report")]
+
+    def from_notebook_node(  # type: ignore[override]  # as HTMLExporter does
+        self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: object
+    ) -> tuple[str, dict[str, Any]]:
+        """Return the page's HTML and nbconvert's resources."""
+        given = dict(resources or {})
+        meta = given.pop("golive", None) or _default_meta(nb, given)
+        parts = page.read(nb, meta.title, meta.error)
+        given["golive"] = {
+            "meta": meta,
+            "page": parts,
+            "generated": show.moment(meta.generated_at, meta.generated_at.tzinfo or UTC),
+            "css": show.CSS + _text("page.css") + _text("report/report.css"),
+            "script": _text("report/report.js"),
+            "inks": page.script_json(dict(INKS)),
+            "policy": _policy(has_figures=parts.has_figures),
+            "plotly_slot": _PLOTLY_SLOT,
+        }
+        html, resources = super().from_notebook_node(nb, given, **kw)
+        # Put in last: nbconvert parses the page once more, which 2 MB of base64 would only slow down.
+        return html.replace(_PLOTLY_SLOT, _plotly().blob, 1), resources
+
+
+@dataclass(frozen=True, slots=True)
+class _Plotly:
+    blob: str
+    policy: str
+
+
+@cache
+def _plotly() -> _Plotly:
+    """Return plotly.js as gzip in base64, and as the source that the page's policy lets run."""
+    code = files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()
+    return _Plotly(base64.b64encode(gzip.compress(code, 9, mtime=0)).decode("ascii"), script_source(code))
+
+
+def script_source(code: bytes) -> str:
+    """Return a Content-Security-Policy source that allows one inline script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code).digest()).decode('ascii')}'"
+
+
+def _policy(*, has_figures: bool) -> str:
+    """Allow the page's own two scripts and no others: what came out of a database must not run."""
+    scripts = f"{script_source(_text('report/report.js').encode())} {_plotly().policy}" if has_figures else "'none'"
+    return (
+        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+@cache
+def _text(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _default_meta(nb: NotebookNode, resources: dict[str, Any]) -> ReportMeta:
+    """Return what can be said of a notebook that was converted by nbconvert's own command."""
+    name = resources.get("metadata", {}).get("name", "Report")
+    return ReportMeta(title=page.first_heading(nb) or str(name), generated_at=datetime.now(tz=UTC))

@@ -1,0 +1,212 @@
+"""The façade an analyst types against: ``launch.frame(…)``, ``launch.check(…)``."""
+
+from __future__ import annotations
+
+import atexit
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from golive_lib.checks import CheckResult, Checks, run_check
+from golive_lib.db import Database
+from golive_lib.errors import QueryError, SettingsError
+from golive_lib.plan import find_plan, read_plan
+from golive_lib.query import compose, load
+from golive_lib.settings import DB_URL, PLAN, environment, parse_url
+from golive_lib.show import table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from golive_lib.db import Clock, Snapshot
+    from golive_lib.plan import Plan
+    from golive_lib.query import Param, Query
+    from golive_lib.show import Html
+    from golive_lib.statement import Value
+
+SAMPLE = 50
+DEMO_SCHEME = "demo:"
+_PYTHON: dict[str, type | tuple[type, ...]] = {
+    "int": int,
+    "float": (int, float),
+    "text": str,
+    "bool": bool,
+    "timestamptz": (str, datetime),
+}
+
+
+def kit_folder() -> Path:
+    """Return the folder of the kit's own plan, queries and notebooks: in a wheel its own, in a clone the root."""
+    packed = Path(__file__).parent / "_kit"
+    return packed if packed.is_dir() else Path(__file__).parents[1]
+
+
+class Launch:
+    """A launch plan, its queries and a database to judge it from."""
+
+    def __init__(self, plan: Plan, queries: Mapping[str, Query], database: Database) -> None:
+        self.plan = plan
+        self.queries = queries
+        self.database = database
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The launch's time zone, in which reports show times."""
+        return ZoneInfo(self.plan.timezone)
+
+    def __repr__(self) -> str:
+        return f"<Launch {self.plan.name!r} on {self.database.url}, {len(self.queries)} queries>"
+
+    def frame(self, name: str, **params: Value | datetime) -> pd.DataFrame:
+        """Return a query's answer.
+
+        Raises QueryError for an unknown query or parameter, QueryFailed when the database refuses it.
+        """
+        query = self._query(name)
+        with self.database.snapshot() as snapshot:
+            values = self.values(query, snapshot.clock, params)
+            return snapshot.frame(compose(query, self.queries), values)
+
+    def check(self, name: str, *, sample: int = SAMPLE, **params: Value | datetime) -> CheckResult:
+        """Judge one check; a failing statement is ``unknown`` with its reason, an unreachable database an error."""
+        query = self._query(name)
+        with self.database.snapshot() as snapshot:
+            return self._run(snapshot, query, params, sample)
+
+    def checks(self, folder: str, *, sample: int = SAMPLE, **params: Value | datetime) -> Checks:
+        """Judge every check of a folder in one snapshot; each takes those of ``params`` that it declares."""
+        chosen = [q for name, q in sorted(self.queries.items()) if name.startswith(f"{folder}/") and q.expect]
+        if not chosen:
+            raise QueryError(f"there is no check in {folder!r}; folders are {', '.join(self._folders())}")
+        declared = {param.name for query in chosen for param in query.params}
+        if unknown := sorted(set(params) - declared):
+            raise QueryError(f"no check of {folder!r} has a parameter {unknown[0]!r}; they have {sorted(declared)}")
+        with self.database.snapshot() as snapshot:
+            results = tuple(self._run(snapshot, query, _declared(query, params), sample) for query in chosen)
+            return Checks(results, snapshot.clock, self.plan.name, str(self.database.url), self.plan.timezone)
+
+    def table(self, name: str, **params: Value | datetime) -> Html:
+        """Return a query's answer as a table to read, under the question the query answers."""
+        query = self._query(name)
+        return table(self.frame(name, **params), caption=query.title, tz=self.zone)
+
+    def sql(self, name: str, **params: Value | datetime) -> str:
+        """Return a query with its sources and values written in, as any SQL client runs it."""
+        query = self._query(name)
+        with self.database.snapshot() as snapshot:
+            values = self.values(query, snapshot.clock, params)
+        return compose(query, self.queries).client_sql(values)
+
+    def values(self, query: Query, clock: Clock, given: Mapping[str, Value | datetime]) -> dict[str, Value]:
+        """Return a value for each parameter of a query: given, else its default from the header, plan or clock."""
+        declared = {param.name: param for param in query.params}
+        if unknown := sorted(set(given) - set(declared)):
+            has = ", ".join(declared) or "none"
+            raise QueryError(f"{query.path}: {query.name!r} has no parameter {unknown[0]!r}; it has {has}")
+        chosen = {name: _bound(query, declared[name], given[name]) for name in given if given[name] not in (None, "")}
+        values = self.defaults(query, clock) | chosen
+        if missing := sorted(set(declared) - set(values)):
+            raise QueryError(f"{query.path}: {query.name!r} needs a value for {missing[0]!r}")
+        return values
+
+    def defaults(self, query: Query, clock: Clock) -> dict[str, Value]:
+        """Return the value of each parameter that has a default."""
+        return {p.name: self._default(p, p.default, clock) for p in query.params if p.default is not None}
+
+    def _run(
+        self, snapshot: Snapshot, query: Query, params: Mapping[str, Value | datetime], sample: int
+    ) -> CheckResult:
+        values = self.values(query, snapshot.clock, params)
+        return run_check(snapshot, query, self.queries, values, sample=sample)
+
+    def _default(self, param: Param, text: str, clock: Clock) -> Value:
+        if text == "now":
+            return clock.now.isoformat()
+        if text in ("true", "false"):
+            return text == "true"
+        if text.startswith("'"):
+            return text[1:-1]
+        if text[0].isalpha():
+            return self.plan.value(text)
+        return float(text) if param.type == "float" else int(text)
+
+    def _query(self, name: str) -> Query:
+        if name not in self.queries:
+            folder = name.split("/", maxsplit=1)[0]
+            near = [known for known in sorted(self.queries) if known.startswith(folder)] or self._folders()
+            raise QueryError(f"there is no query {name!r}; there are {', '.join(near)}")
+        return self.queries[name]
+
+    def _folders(self) -> list[str]:
+        return sorted({name.split("/")[0] for name in self.queries})
+
+
+def _declared(query: Query, params: Mapping[str, Value | datetime]) -> dict[str, Value | datetime]:
+    names = {param.name for param in query.params}
+    return {name: value for name, value in params.items() if name in names}
+
+
+def _bound(query: Query, param: Param, value: Value | datetime) -> Value:
+    """Check a given value against its declared type; an instant must carry its zone."""
+    wrong = QueryError(f"{query.path}: {param.name} = {value!r} is no {param.type}")
+    if not isinstance(value, _PYTHON[param.type]) or (isinstance(value, bool) and param.type != "bool"):
+        raise wrong
+    if isinstance(value, datetime) or param.type == "timestamptz":
+        return instant(value, param.name).isoformat()
+    return value
+
+
+def instant(value: Value | datetime, name: str) -> datetime:
+    """Read an instant with its zone, in UTC; raises QueryError for anything else."""
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        raise QueryError(f"{name} = {value!r} is no instant; write it as '2026-03-24T10:00:00+02:00'") from None
+    if moment.tzinfo is None:
+        raise QueryError(f"{name} = {value!r} has no time zone; write it as '2026-03-24T10:00:00Z' or with '+02:00'")
+    return moment.astimezone(UTC)
+
+
+def open_launch(db_url: str | None = None, *, plan: str | Path | None = None) -> Launch:
+    """Open a launch: the plan given, else ``GOLIVE_PLAN``, else the nearest ``launch.toml``, else the kit's own.
+
+    The database is ``db_url``, else ``GOLIVE_DB_URL`` from the environment or ``.env``. Connects on the first
+    question. Raises SettingsError, PlanError, QueryError.
+    """
+    here = Path.cwd()
+    env = environment(here)
+    url = db_url or env.get(DB_URL)
+    if not url:
+        raise SettingsError(f"no database: set {DB_URL}, pass --db-url, or try the demo: 'demo:healthy' is such a URL")
+    url = _demo(url) if is_demo(url) else url
+    chosen = read_plan(choose_plan(plan or env.get(PLAN)))
+    return Launch(chosen, load_queries(chosen), Database(parse_url(url), chosen.database))
+
+
+def load_queries(plan: Plan) -> dict[str, Query]:
+    """Return the kit's queries with those of the plan's folders over them; raises QueryError."""
+    own = kit_folder() / "queries"
+    return load([own, *(folder for folder in plan.query_folders if folder.resolve() != own.resolve())])
+
+
+def is_demo(url: str) -> bool:
+    """Say whether a database URL names a story of the demo, as ``demo:healthy`` does."""
+    return url.startswith(DEMO_SCHEME)
+
+
+def _demo(url: str) -> str:
+    """Keep the demo's server up until this process ends."""
+    from golive_lib.demo import open_demo  # noqa: PLC0415  a real launch needs no embedded server
+
+    stack = ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(open_demo(url.removeprefix(DEMO_SCHEME))).url
+
+
+def choose_plan(given: str | Path | None) -> Path:
+    """Return the plan file to use: the one given, else the nearest ``launch.toml``, else the kit's own."""
+    return Path(given) if given else find_plan(Path.cwd()) or kit_folder() / "launch.toml"

@@ -1,0 +1,291 @@
+"""How the kit's results look in JupyterLab, in a report and in a terminal: the only formatter."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
+from decimal import Decimal
+from html import escape
+from numbers import Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from golive_lib.formats import (
+    ELLIPSIS,
+    MISSING,
+    clock,
+    duration,
+    mask,
+    mask_ip,
+    mask_mail,
+    mask_phone,
+    missing,
+    moment,
+    number,
+    share,
+    zone_name,
+)
+from golive_lib.judge import Status, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    import plotly.graph_objects as go
+
+__all__ = [
+    "Chart",
+    "Html",
+    "Tile",
+    "badge",
+    "clock",
+    "duration",
+    "mask",
+    "mask_ip",
+    "mask_mail",
+    "mask_phone",
+    "moment",
+    "number",
+    "share",
+    "status_badge",
+    "table",
+    "tiles",
+    "verdict_banner",
+    "zone_name",
+]
+
+PLOTLY_MIME = "application/vnd.plotly.v1+json"
+PLOTLY_CONFIG = {"displaylogo": False, "showSendToCloud": False, "plotlyServerURL": ""}  # no chart leaves the house
+CSS = (Path(__file__).parent / "templates" / "show.css").read_text(encoding="utf-8")
+STYLE = f"<style>{CSS}</style>"  # carried by every output, so that JupyterLab shows it as the report does
+
+SHAPES = {
+    Status.GREEN: "\N{BLACK CIRCLE}",
+    Status.AMBER: "\N{BLACK UP-POINTING TRIANGLE}",
+    Status.RED: "\N{BLACK DIAMOND}",
+    Status.UNKNOWN: "\N{WHITE CIRCLE}",
+}
+# Until a notebook is trusted JupyterLab drops style blocks: these inline colours read on its light and dark pages.
+_COLOURS = {Status.GREEN: "#1f8a4c", Status.AMBER: "#b06f00", Status.RED: "#d64533", Status.UNKNOWN: "#79818d"}
+VERDICTS = {
+    Verdict.GO: ("Go", Status.GREEN),
+    Verdict.PROMOTE: ("Promote", Status.GREEN),
+    Verdict.CONTINUE: ("Continue", Status.GREEN),
+    Verdict.HOLD: ("Hold", Status.AMBER),
+    Verdict.ROLLBACK: ("Roll back", Status.RED),
+    Verdict.NO_GO: ("No-go", Status.RED),
+}
+_STATUSES = frozenset(status.value for status in Status)
+_ONE_LINE = 28  # characters; a longer cell may wrap
+_ACRONYMS = frozenset({"api", "id", "ip", "kpi", "n", "p50", "p90", "p95", "p99", "rls", "sql", "url"})
+EMPTY = "(empty)"
+_SUFFIX_UNITS = {"_ms": "ms", "_share": "share", "_seconds": "s"}
+
+
+@dataclass(frozen=True, slots=True)
+class Html:
+    """A piece of a report: markup for a page, plain text for a terminal."""
+
+    markup: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002  IPython's signature
+        return {"text/html": STYLE + self.markup, "text/plain": self.text}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A figure and the sentence that says what it shows."""
+
+    figure: go.Figure
+    summary: str
+
+    def __str__(self) -> str:
+        return self.summary
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002  IPython's signature
+        figure = json.loads(self.figure.to_json()) | {"config": PLOTLY_CONFIG}
+        return {PLOTLY_MIME: figure, "text/plain": self.summary}
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure to read at a glance: what it is, its value as text, a remark, and its status if it has one."""
+
+    label: str
+    value: str
+    note: str = ""
+    status: Status | None = None
+
+
+def status_badge(status: Status) -> Html:
+    """Return a status by word, shape and colour."""
+    text = f"{SHAPES[status]} {status.value}"
+    return Html(badge(status, status.value), text)
+
+
+def badge(status: Status, word: str, css: str = "gl-badge") -> str:
+    """Return markup that says a word in a status's shape and colour."""
+    return (
+        f'<span class="gl {css} gl-{status}" style="color:{_COLOURS[status]}">'
+        f'<span aria-hidden="true">{SHAPES[status]}</span> {escape(word)}</span>'
+    )
+
+
+def verdict_banner(verdict: Verdict, sentence: str, facts: Mapping[str, str] | None = None) -> Html:
+    """Return the verdict, why in one sentence, and a few facts; a report moves it to the top of its page."""
+    word, status = VERDICTS[verdict]
+    facts = facts or {}
+    pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
+    markup = (
+        f'<section class="gl gl-verdict gl-{status}" aria-label="Verdict">'
+        f'<p class="gl-word">{badge(status, word, "gl-mark")}</p>'
+        f'<p class="gl-sentence" dir="auto">{escape(mask(sentence))}</p>'
+        f"{f'<dl>{pairs}</dl>' if pairs else ''}</section>"
+    )
+    lines = [f"{SHAPES[status]} {word}: {mask(sentence)}", *(f"  {k}: {v}" for k, v in facts.items())]
+    return Html(markup, "\n".join(lines))
+
+
+def tiles(items: Sequence[Tile]) -> Html:
+    """Return figures side by side, as many in a row as fit."""
+    markup = "".join(_tile(item) for item in items)
+    lines = [
+        f"{SHAPES[item.status] + ' ' if item.status else ''}{item.label}: {item.value}"
+        f"{f' ({item.note})' if item.note else ''}"
+        for item in items
+    ]
+    return Html(f'<ul class="gl gl-tiles">{markup}</ul>', "\n".join(lines))
+
+
+def _tile(item: Tile) -> str:
+    mark = badge(item.status, item.status.value) + " " if item.status else ""
+    return (
+        f'<li class="gl-tile"><div class="gl-label">{escape(item.label)}</div>'
+        f'<div class="gl-value"><strong>{escape(item.value)}</strong></div>'
+        f'<div class="gl-note">{mark}{escape(item.note)}</div></li>'
+    )
+
+
+def table(
+    frame: pd.DataFrame,
+    *,
+    caption: str,
+    units: Mapping[str, str] | None = None,
+    status_column: str | None = None,
+    max_rows: int = 50,
+    tz: tzinfo = UTC,
+) -> Html:
+    """Return a DataFrame as a table: the first column names the row, numbers are aligned, people's data is masked.
+
+    ``units`` maps columns to ``ms``, ``s``, ``share`` or any word to be put behind the numbers. Columns that end in
+    ``_ms``, ``_seconds`` or ``_share`` need none; those that end in ``_id`` are shown as they are. Moments are shown
+    in ``tz``; a naive one raises ValueError. A named index is shown as columns.
+    """
+    shown = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
+    columns = [str(column) for column in shown.columns]
+    unit_of = {column: (units or {}).get(column) or _suffix_unit(column) for column in columns}
+    values = list(shown.head(max_rows).itertuples(index=False, name=None))
+    rows = [[_cell(v, unit_of[c], tz) for c, v in zip(columns, row, strict=True)] for row in values]
+    numeric = [_is_numeric([row[i] for row in values]) for i in range(len(columns))]
+    titles = [_title(column, unit_of[column]) for column in columns]
+    hidden = len(shown) - len(rows)
+    more = f"{ELLIPSIS} and {hidden:,} more" if hidden else "" if rows else "No rows."
+    grid = _Grid(caption, titles, rows, numeric, columns.index(status_column) if status_column else None, more)
+    return Html(_grid_markup(grid), _grid_text(grid))
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    caption: str
+    titles: list[str]
+    rows: list[list[str]]
+    numeric: list[bool]
+    status_at: int | None
+    more: str
+
+
+def _suffix_unit(column: str) -> str | None:
+    if column == "id" or column.endswith("_id"):
+        return "id"
+    return next((unit for suffix, unit in _SUFFIX_UNITS.items() if column.endswith(suffix)), None)
+
+
+def _title(column: str, unit: str | None) -> str:
+    suffix = next((s for s, u in _SUFFIX_UNITS.items() if u == unit and column.endswith(s) and column != s), "")
+    words = column.removesuffix(suffix if suffix != "_share" else "").replace("_", " ").strip()
+    spelled = [word.upper() if word in _ACRONYMS else word for word in words.split(" ")]
+    return " ".join([spelled[0][:1].upper() + spelled[0][1:], *spelled[1:]])
+
+
+def _is_numeric(values: list[Any]) -> bool:
+    known = [v for v in values if not missing(v)]
+    return bool(known) and all(isinstance(v, Real | Decimal) and not isinstance(v, bool) for v in known)
+
+
+def _cell(value: Any, unit: str | None, tz: tzinfo) -> str:  # noqa: ANN401, PLR0911  a cell may be anything
+    if missing(value):
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return moment(value, tz)
+    if isinstance(value, date):
+        return f"{value.day} {value:%b %Y}"
+    if unit == "id" or not isinstance(value, Real | Decimal):
+        return mask(str(value)) or EMPTY
+    if unit == "share":
+        return share(float(value))
+    if unit in {"ms", "s"}:
+        return duration(float(value) * (1_000 if unit == "s" else 1))
+    return number(value if isinstance(value, Decimal) else float(value), unit)
+
+
+def _grid_markup(grid: _Grid) -> str:
+    head = "".join(
+        f'<th scope="col"{_cell_class(t, numeric=n)}>{escape(t)}</th>'
+        for t, n in zip(grid.titles, grid.numeric, strict=True)
+    )
+    body = "".join(f"<tr>{_row_markup(grid, row)}</tr>" for row in grid.rows)
+    more = f'<tr><td class="gl-more" colspan="{max(len(grid.titles), 1)}">{grid.more}</td></tr>' if grid.more else ""
+    label = escape(grid.caption, quote=True)
+    return (
+        f'<div class="gl gl-scroll" role="region" aria-label="{label}" tabindex="0"><table class="gl-table">'
+        f'<caption dir="auto">{label}</caption><thead><tr>{head}</tr></thead><tbody>{body}{more}</tbody></table></div>'
+    )
+
+
+def _row_markup(grid: _Grid, row: list[str]) -> str:
+    named_by = 1 if grid.status_at == 0 and len(row) > 1 else 0
+    cells = []
+    for i, text in enumerate(row):
+        tag, scope = ("th", ' scope="row"') if i == named_by else ("td", "")
+        inner = badge(Status(text), text) if i == grid.status_at and text in _STATUSES else escape(text)
+        cells.append(f'<{tag}{scope}{_cell_class(text, numeric=grid.numeric[i])} dir="auto">{inner}</{tag}>')
+    return "".join(cells)
+
+
+def _cell_class(text: str, *, numeric: bool) -> str:
+    names = ["gl-num"] * numeric + ["gl-long"] * (len(text) > _ONE_LINE)
+    side = "right" if numeric else "left"  # for JupyterLab without the style block, as the colours above
+    return f' class="{" ".join(names)}" style="text-align:{side}"' if names else f' style="text-align:{side}"'
+
+
+def _grid_text(grid: _Grid) -> str:
+    rows = [[_marked(t) if i == grid.status_at else t for i, t in enumerate(row)] for row in grid.rows]
+    widths = [max(len(text) for text in column) for column in zip(grid.titles, *rows, strict=True)]
+
+    def line(cells: list[str]) -> str:
+        sized = zip(cells, widths, grid.numeric, strict=True)
+        return "  ".join(t.rjust(w) if right else t.ljust(w) for t, w, right in sized).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([grid.caption, line(grid.titles), rule, *map(line, rows), *([grid.more] if grid.more else [])])
+
+
+def _marked(text: str) -> str:
+    return f"{SHAPES[Status(text)]} {text}" if text in _STATUSES else text

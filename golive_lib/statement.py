@@ -1,0 +1,97 @@
+"""Composed SQL: its parameters, the files its lines come from, and its forms for the driver and for people."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+Value = str | int | float | bool | None
+
+TYPES = {"int": "bigint", "float": "double precision", "text": "text", "bool": "boolean", "timestamptz": "timestamptz"}
+
+# What may hold a colon, a percent sign or a semicolon without meaning one, then what means one.
+TOKENS = re.compile(
+    r"(?P<skip>'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|::)"
+    r"|:(?P<param>[a-z_]\w*)|(?P<end>;)",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Lines of a statement that come from a file: ``first`` counts from 1 in the statement, ``line`` in the file."""
+
+    first: int
+    lines: int
+    path: Path
+    line: int
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Composed SQL with named ``:params``; ``types`` holds the PostgreSQL type of each."""
+
+    sql: str
+    types: Mapping[str, str]
+    parts: tuple[Part, ...]
+
+    def driver_sql(self) -> str:
+        """Return the SQL with psycopg's named placeholders, each cast to its declared type."""
+
+        def placeholder(token: re.Match[str]) -> str:
+            name = token["param"]
+            return f"cast(%({name})s as {self.types[name]})" if name else token[0].replace("%", "%%")
+
+        return "".join(
+            placeholder(piece) if isinstance(piece, re.Match) else piece.replace("%", "%%")
+            for piece in _pieces(self.sql)
+        )
+
+    def client_sql(self, values: Mapping[str, Value]) -> str:
+        """Return the SQL with its values written in, so that it runs in any SQL client."""
+
+        def literal(token: re.Match[str]) -> str:
+            name = token["param"]
+            return _literal(values[name], self.types[name]) if name else token[0]
+
+        return "".join(literal(piece) if isinstance(piece, re.Match) else piece for piece in _pieces(self.sql))
+
+    def locate(self, driver_position: int) -> str | None:
+        """Return ``file:line`` of a 1-based character position in the driver's SQL, None outside any file."""
+        line = self.driver_sql().count("\n", 0, driver_position - 1) + 1
+        for part in self.parts:
+            if part.first <= line < part.first + part.lines:
+                return f"{part.path}:{part.line + line - part.first}"
+        return None
+
+
+def _pieces(sql: str) -> Iterator[str | re.Match[str]]:
+    """Cut SQL into plain text and tokens (skipped stretches and parameters)."""
+    start = 0
+    for token in TOKENS.finditer(sql):
+        yield sql[start : token.start()]
+        yield token
+        start = token.end()
+    yield sql[start:]
+
+
+def filled(condition: str, values: Mapping[str, Value]) -> str:
+    """Return a condition with its parameters' values written in, for people to read."""
+    pieces = (piece if isinstance(piece, str) else (piece["param"], piece[0]) for piece in _pieces(condition))
+    return "".join(p if isinstance(p, str) else _spelled(values[p[0]]) if p[0] else p[1] for p in pieces)
+
+
+def _spelled(value: Value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _literal(value: Value, type_: str) -> str:
+    if value is None or isinstance(value, bool | int | float):
+        return f"{'null' if value is None else value}::{type_}".lower()
+    escaped = value.replace("'", "''")
+    return f"'{escaped}'::{type_}"

@@ -1,0 +1,84 @@
+"""What a notebook shows of its results: the verdict, the checks, the rows that break them, and how it was judged."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from golive_lib.judge import VERDICT_MIME, Status
+from golive_lib.show import STYLE, Html, mask, moment, status_badge, table, verdict_banner
+
+if TYPE_CHECKING:
+    from golive_lib.checks import CheckResult, Checks
+    from golive_lib.judge import Outcome
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict as people read it and as the record keeps it; a report without one counts as failed."""
+
+    outcome: Outcome
+    banner: Html
+
+    def __str__(self) -> str:
+        return self.banner.text
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002  IPython's signature
+        record = asdict(self.outcome) | {"at": self.outcome.at.isoformat()}
+        return {"text/html": STYLE + self.banner.markup, "text/plain": self.banner.text, VERDICT_MIME: record}
+
+
+def verdict(checks: Checks) -> Finding:
+    """Return what the checks say together."""
+    outcome = checks.outcome
+    at = moment(outcome.at, ZoneInfo(outcome.zone))
+    facts = {
+        "Judged at": f"{at} (clock fixed by the database)" if outcome.clock_fixed else at,
+        "Launch": checks.launch,
+        "Database": checks.database,
+    }
+    return Finding(outcome, verdict_banner(outcome.verdict, outcome.sentence, facts))
+
+
+def summary(checks: Checks) -> Html:
+    """Return one row per check: its question, its status, and how many rows it examined and found wanting."""
+    rows = [(r.title, r.status.value, r.examined, r.broken, r.reason) for r in checks]
+    frame = pd.DataFrame(rows, columns=["question", "status", "rows examined", "rows broken", "finding"])
+    return table(frame, caption="Each check, its status and what it found", status_column="status")
+
+
+def offending(checks: Checks) -> Html:
+    """Return the rows behind every check that is not green, each with the way to mend it."""
+    pieces = [_offence(result, ZoneInfo(checks.zone)) for result in checks if result.status is not Status.GREEN]
+    if not pieces:
+        return Html('<p class="gl">No row breaks a rule.</p>', "No row breaks a rule.")
+    return Html("".join(piece.markup for piece in pieces), "\n\n".join(piece.text for piece in pieces))
+
+
+def _offence(result: CheckResult, zone: ZoneInfo) -> Html:
+    heading = f"{result.title} {result.status.value}: {result.reason}"
+    mend = f"To mend it: {result.fix}" if result.fix else ""
+    rows = table(result.rows, caption=f"{result.name}: rows to look at", tz=zone) if len(result.rows) else Html("", "")
+    markup = (
+        f'<p class="gl"><strong>{escape(result.title)}</strong> {status_badge(result.status).markup} '
+        f"{escape(mask(result.reason))}.</p>{rows.markup}" + (f'<p class="gl">{escape(mend)}</p>' if mend else "")
+    )
+    return Html(markup, "\n".join(part for part in (heading, rows.text, mend) if part))
+
+
+def method(checks: Checks) -> Html:
+    """Return how each check was judged: its rule, its parameters and the SQL that ran, folded away."""
+    pieces = []
+    for result in checks:
+        params = ", ".join(f"{name} = {value}" for name, value in result.params.items()) or "none"
+        pieces.append(
+            f'<details class="gl"><summary>{escape(result.name)}</summary><p>Every row must meet '
+            f"<code>{escape(result.expect)}</code>. Parameters: {escape(params)}.</p>"
+            f"<pre>{escape(result.sql)}</pre></details>"
+        )
+    text = "\n\n".join(f"-- {result.name}\n{result.sql}" for result in checks)
+    return Html("".join(pieces), text)

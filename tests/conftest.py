@@ -1,0 +1,52 @@
+"""What several test files share: one embedded server and a small healthy demo on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golive_lib.demo import DemoDatabase, DemoServer, open_demo
+from golive_lib.demo.build import database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PRISTINE = "pristine"  # a copy nobody connects to, as a template must be
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Name the session's data folder."""
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="session")
+def demo_server(demo_folder: Path) -> Iterator[DemoServer]:
+    """Run one server for the session."""
+    with DemoServer.start(demo_folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def healthy(demo_server: DemoServer, demo_folder: Path) -> Iterator[DemoDatabase]:
+    """Build a twentieth of the healthy demo; only read it, ``clone`` is for writing."""
+    with open_demo(scale=0.05, data=demo_folder) as demo:
+        demo_server.create_database(PRISTINE, template=demo.name)
+        yield demo
+
+
+@pytest.fixture
+def clone(demo_server: DemoServer, healthy: DemoDatabase) -> Iterator[Callable[[], DemoDatabase]]:
+    """Make fresh copies of ``healthy`` to write in."""
+    names: list[str] = []
+
+    def copy() -> DemoDatabase:
+        names.append(f"clone_{len(names)}")
+        demo_server.create_database(names[-1], template=PRISTINE)
+        return database(demo_server, names[-1], healthy.story)
+
+    yield copy
+    for name in names:
+        demo_server.drop_database(name)

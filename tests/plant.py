@@ -1,0 +1,19 @@
+"""Planting faults in a database, as its owner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, LiteralString
+
+import psycopg
+
+if TYPE_CHECKING:
+    from golive_lib.demo import DemoDatabase
+
+
+def change(demo: DemoDatabase, *statements: LiteralString) -> None:
+    """Run statements as the database's owner; what is planted need not respect foreign keys."""
+    with psycopg.connect(demo.admin_url.replace("+psycopg", "")) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute("set allow_system_table_mods = on")
+        for statement in statements:
+            connection.execute(statement)

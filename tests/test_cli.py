@@ -1,0 +1,141 @@
+"""The command line as a user types it: a clear message and an exit code for everything that can be wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from plant import change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from golive_lib.demo import DemoDatabase
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """Make a user's folder with a plan of its own."""
+    shutil.copy(ROOT / "launch.toml", tmp_path)
+    (tmp_path / "queries").mkdir()
+    return tmp_path
+
+
+def golive(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a folder; nothing of the caller's environment names a database."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GOLIVE_")}
+    command = [sys.executable, "-m", "golive_lib", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=clean | {"COLUMNS": "200"} | env, capture_output=True, text=True, check=False
+    )
+
+
+def closed_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def test_check_prints_the_verdict(here: Path, healthy: DemoDatabase) -> None:
+    """Green is exit 0, with the sentence."""
+    done = golive(here, "check", "sanity", "--db-url", healthy.url)
+    assert (done.returncode, "● Go: All 4 checks are green" in done.stdout) == (0, True)
+
+
+def test_red_exits_with_4_and_names_the_rows(here: Path, clone: Callable[[], DemoDatabase]) -> None:
+    """A no-go lists what is wrong and how to mend it."""
+    demo = clone()
+    change(demo, "update call_consent_logs set client_ip = null where client_ip is not null")
+    done = golive(here, "check", "sanity", GOLIVE_DB_URL=demo.url)
+    assert done.returncode == 4
+    assert "◆ No-go: 3 of 4 checks are green. Red: consent" in done.stdout
+    assert "To mend it: " in done.stdout
+
+
+def test_unknown_exits_with_3(here: Path, clone: Callable[[], DemoDatabase]) -> None:
+    """What could not be judged holds the launch."""
+    demo = clone()
+    change(demo, "drop table call_consent_logs cascade")
+    assert golive(here, "check", "sanity", GOLIVE_DB_URL=demo.url).returncode == 3
+
+
+def test_run_writes_the_report_where_it_says(here: Path, healthy: DemoDatabase) -> None:
+    """``golive run`` ends with the path of a page that is there."""
+    done = golive(here, "run", "sanity", "-p", "sample=5", GOLIVE_DB_URL=healthy.url)
+    assert done.returncode == 0, done.stderr
+    page = next(line.strip() for line in done.stdout.splitlines() if line.endswith("sanity.html"))
+    assert (here / page).is_file()
+
+
+def test_database_from_a_dotenv_file(here: Path, healthy: DemoDatabase) -> None:
+    """A ``.env`` beside the plan is read."""
+    (here / ".env").write_text(f"GOLIVE_DB_URL={healthy.url}\n")
+    assert golive(here, "doctor").returncode == 0
+
+
+def test_sql_is_printed_for_any_client(here: Path, healthy: DemoDatabase) -> None:
+    """What ``golive sql`` prints runs in psql's place."""
+    printed = golive(here, "sql", "health/api_hours", "--db-url", healthy.url).stdout
+    assert printed.startswith("with api_requests as not materialized (")
+    assert "cast(" not in printed
+
+
+def test_list_names_notebooks_and_queries(here: Path) -> None:
+    """Everything there is, without a database."""
+    done = golive(here, "list")
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in ("health", "hours", "sanity/deck_parity", "sources/cards"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["check", "sanity"], 1, "no database: set GOLIVE_DB_URL"),
+        (["check", "sanity", "--db-url", "mysql://u@h/d"], 1, "the database URL begins with 'mysql'"),
+        (["check", "sanity", "--db-url", "demo:sunny"], 1, "no demo story 'sunny'; there are healthy"),
+        (["check", "sanity", "--db-url", "postgres://u@127.0.0.1:{port}/d"], 1, "is the server running"),
+        (["check", "sanity", "--db-url", "{healthy}", "--plan", "no.toml"], 1, "no.toml: there is no such launch plan"),
+        (["check", "moon", "--db-url", "{healthy}"], 1, "there is no check in 'moon'; folders are doctor"),
+        (["run", "moon", "--db-url", "{healthy}"], 2, "there is no notebook 'moon'; there are health, sanity"),
+        (["run", "sanity", "-p", "colour=1", "--db-url", "{healthy}"], 2, "has no parameter 'colour'; it has sample"),
+        (["run", "sanity", "-p", "sample=abc", "--db-url", "{healthy}"], 2, "sample = 'abc' is no int"),
+        (["run", "sanity", "-p", "sample", "--db-url", "{healthy}"], 2, "'sample' is not NAME=VALUE"),
+        (["run", "sanity", "--outputs", "launch.toml", "--db-url", "{healthy}"], 1, "reports cannot be written there"),
+        (["moon"], 2, "No such command 'moon'"),
+    ],
+)
+def test_wrong_use_is_a_clear_message(
+    here: Path, healthy: DemoDatabase, arguments: list[str], code: int, message: str
+) -> None:
+    """One message, no traceback, the right exit code, and no report."""
+    port = closed_port()
+    done = golive(here, *(a.replace("{healthy}", healthy.url).replace("{port}", str(port)) for a in arguments))
+    assert done.returncode == code
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not list(here.glob("outputs/*"))
+
+
+def test_broken_query_file_stops_with_file_and_line(here: Path, healthy: DemoDatabase) -> None:
+    """A slip in the user's own query names the file, the line and the text."""
+    (here / "queries" / "sanity").mkdir()
+    (here / "queries" / "sanity" / "mine.sql").write_text("-- title: Mine\n-- expects: n > 0\nselect 1 as n\n")
+    done = golive(here, "check", "sanity", "--db-url", healthy.url)
+    assert (done.returncode, "queries/sanity/mine.sql:2: unknown header key 'expects'" in done.stderr) == (1, True)
+
+
+def test_database_without_the_tables_is_unknown(here: Path, healthy: DemoDatabase) -> None:
+    """An empty database answers unknown for each check, with the table that is missing."""
+    empty = healthy.admin_url.replace(healthy.name, "postgres")
+    done = golive(here, "check", "sanity", "--db-url", empty)
+    assert done.returncode == 3
+    assert 'table missing: relation "public.deck_cards" does not exist' in done.stdout

@@ -1,0 +1,234 @@
+"""Other servers and other schemas: PgBouncer, Debian's PostgreSQL 15, and the staging copy of a real deployment."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+from psycopg import sql
+
+from golive_lib import Status, open_launch
+from golive_lib.demo import DemoServer, open_demo
+from golive_lib.demo.build import STORIES, _built
+from golive_lib.demo.server import PORT, ROLES
+from golive_lib.doctor import examine
+from golive_lib.errors import DatabaseError
+from golive_lib.query import compose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from golive_lib.demo import DemoDatabase
+
+ROOT = Path(__file__).parents[1]
+STAGING = ROOT.parent / "shared" / "staging" / "staging.sql"
+DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+AS_ROOT = os.geteuid() == 0
+DEADLINE_S = 30
+
+
+def wait_for(port: int) -> None:
+    """Wait until something listens on a local port."""
+    end = time.monotonic() + DEADLINE_S
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        os.sched_yield()
+    pytest.fail(f"nothing listens on port {port}")
+
+
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def pooled(healthy: DemoDatabase, demo_server: DemoServer, tmp_path: Path) -> Iterator[str]:
+    """Give the healthy demo's URL through PgBouncer in transaction mode."""
+    if not PGBOUNCER:
+        pytest.skip("pgbouncer is not installed; CI installs Debian's")
+    port = free_port()
+    config = tmp_path / "pgbouncer.ini"
+    config.write_text(
+        f"[databases]\n* = host={demo_server.socket} port={PORT}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
+        "pool_mode = transaction\ndefault_pool_size = 3\n"
+        f"[databases]\n{healthy.name} = host={demo_server.socket} port={PORT} user=golive_ro\n"
+    )
+    config.chmod(0o644)
+    owner = ["-u", demo_server.socket.owner()] if AS_ROOT else []
+    with subprocess.Popen([PGBOUNCER, "-q", *owner, str(config)], cwd="/") as process:
+        try:
+            wait_for(port)
+            yield f"postgresql://golive_ro@127.0.0.1:{port}/{healthy.name}"
+        finally:
+            process.terminate()
+
+
+def test_doctor_sees_the_transaction_pooler(pooled: str) -> None:
+    """One server process answers two connections: said, and every query still runs."""
+    findings = examine(open_launch(pooled))
+    mode = next(finding.detail for finding in findings if finding.item == "connection")
+    assert mode.startswith("through a transaction pooler")
+    assert [finding for finding in findings if finding.status is not Status.GREEN] == []
+
+
+def test_results_are_the_same_through_the_pooler(pooled: str, healthy: DemoDatabase) -> None:
+    """Pooled or direct: the same checks, counts and statuses, again and again on one connection."""
+    direct = open_launch(healthy.url)
+    through = open_launch(pooled)
+    for _ in range(3):
+        for folder in ("sanity", "health"):
+            ours, theirs = direct.checks(folder), through.checks(folder)
+            assert [(r.name, r.status, r.examined) for r in theirs] == [(r.name, r.status, r.examined) for r in ours]
+
+
+def test_guards_hold_behind_the_pooler(pooled: str) -> None:
+    """Every transaction has its limits, its zone and row_security=off, whichever session serves it."""
+    launch = open_launch(pooled)
+    for _ in range(3):
+        with launch.database.snapshot() as snapshot:
+            shown = snapshot._connection.exec_driver_sql(
+                "select current_setting('statement_timeout'), current_setting('lock_timeout'), "
+                "current_setting('timezone'), current_setting('jit'), current_setting('row_security'), "
+                "current_setting('transaction_read_only'), current_setting('transaction_isolation')"
+            ).one()
+        assert tuple(shown) == ("1min", "2s", "UTC", "off", "off", "on", "repeatable read")
+
+
+@pytest.fixture(scope="module")
+def debian_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+    """Run Debian's PostgreSQL 15 on a socket of its own."""
+    if not DEBIAN_15.is_dir():
+        pytest.skip("Debian's PostgreSQL 15 is not installed; CI installs it")
+    folder = tmp_path_factory.mktemp("pg15")
+    user = "postgres" if AS_ROOT else getpass.getuser()
+    if AS_ROOT:
+        shutil.chown(folder, user)
+        for parent in list(folder.parents)[: folder.parts.index("tmp")]:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    data = folder / "data"
+
+    def tool(name: str, *arguments: str) -> None:
+        command = [str(DEBIAN_15 / name), *arguments]
+        subprocess.run(command, check=True, cwd="/", user=user if AS_ROOT else None, stdout=subprocess.DEVNULL)
+
+    tool("initdb", "-D", str(data), "-A", "trust", "-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8")
+    options = f"-p {PORT} -k {folder} -c listen_addresses= -c fsync=off"
+    tool("pg_ctl", "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
+    server = DemoServer(folder)
+    try:
+        with server.connect() as connection:
+            connection.execute(ROLES.read_bytes())
+        yield server
+    finally:
+        tool("pg_ctl", "-D", str(data), "-w", "-m", "fast", "stop")
+
+
+def test_checks_agree_on_debians_postgresql_15(debian_server: DemoServer, healthy: DemoDatabase) -> None:
+    """The oldest supported server gives the same answers to the same demo."""
+    name = _built(debian_server, STORIES["healthy"], 0.05, 7, lambda _: None)
+    old, new = open_launch(debian_server.url(name)), open_launch(healthy.url)
+    assert [f for f in examine(old) if f.status is not Status.GREEN] == []
+    for folder in ("sanity", "health"):
+        theirs, ours = old.checks(folder), new.checks(folder)
+        assert [(r.name, r.status, r.examined) for r in theirs] == [(r.name, r.status, r.examined) for r in ours]
+
+
+@pytest.fixture(scope="module")
+def staging(demo_server: DemoServer) -> Iterator[str]:
+    """Load the staging copy and give its URL as golive_ro."""
+    if not STAGING.is_file():
+        pytest.skip("the staging copy is not beside this clone")
+    demo_server.create_database("staging")
+    with demo_server.connect("staging") as connection:
+        connection.execute(STAGING.read_bytes())
+        connection.execute("vacuum analyze")
+    demo_server.alter_setting("staging", "golive.now", "2026-03-30T00:00:00Z")
+    yield demo_server.url("staging")
+    demo_server.drop_database("staging")
+
+
+def test_every_query_runs_on_staging_unchanged(staging: str) -> None:
+    """Source files of its own are all that a second deployment needs."""
+    findings = examine(open_launch(staging, plan=ROOT / "examples" / "staging" / "launch.toml"))
+    assert [f for f in findings if f.area in ("source", "query") and f.status is not Status.GREEN] == []
+
+
+def test_every_check_has_looked_at_staging(staging: str) -> None:
+    """Each check examined rows there; what it found is for the report to say."""
+    launch = open_launch(staging, plan=ROOT / "examples" / "staging" / "launch.toml")
+    assert [r.name for folder in ("sanity", "health") for r in launch.checks(folder) if not r.examined] == []
+
+
+def test_kits_own_sources_do_not_fit_staging(staging: str) -> None:
+    """The overlay is needed: without it the differing tables answer unknown rather than wrong."""
+    results = open_launch(staging, plan=ROOT / "launch.toml").checks("sanity")
+    assert {r.name for r in results if r.status is Status.UNKNOWN} == {"sanity/consent", "sanity/reveal_order"}
+
+
+SIGNS = "p@ss/w#rd%x"
+
+
+@pytest.fixture(scope="module")
+def signs(debian_server: DemoServer) -> Iterator[DemoServer]:
+    """Let a role with an awkward password log in, which the server asks for."""
+    with debian_server.connect() as connection:
+        connection.execute(sql.SQL("create role signs login password {}").format(SIGNS))
+        hba = Path(str(connection.execute("show hba_file").fetchone()[0]))  # type: ignore[index]  # show answers one row
+        hba.write_text("local all signs scram-sha-256\n" + hba.read_text())
+        connection.execute("select pg_reload_conf()")
+        yield debian_server
+        connection.execute("drop role signs")
+
+
+@pytest.mark.parametrize("spelling", [SIGNS, quote(SIGNS, safe="")])
+def test_password_with_every_sign_reaches_the_server(signs: DemoServer, spelling: str) -> None:
+    """A password with @ / # % works as it is and encoded."""
+    launch = open_launch(f"postgres://signs:{spelling}@/postgres?host={signs.socket}&port={PORT}")
+    assert launch.frame("doctor/role")["login"].item() == "signs"
+
+
+def test_wrong_password_is_said_and_not_shown(signs: DemoServer) -> None:
+    """The message names the server and the next step, and nowhere the password."""
+    launch = open_launch(f"postgres://signs:{SIGNS}-wrong@/postgres?host={signs.socket}&port={PORT}")
+    with pytest.raises(DatabaseError, match="password authentication failed") as caught:
+        launch.frame("doctor/role")
+    shown = "".join(traceback.format_exception(caught.value)) + repr(launch) + repr(launch.database.url)
+    assert "check the user and the password" in shown
+    assert SIGNS not in shown
+    assert quote(SIGNS, safe="") not in shown
+
+
+def test_two_stories_share_one_server(demo_folder: Path, healthy: DemoDatabase) -> None:
+    """Another story beside the first is built and judged while the first stays as it was."""
+    with open_demo("dirty", scale=0.05, data=demo_folder) as dirty:
+        statuses = {r.name: r.status for r in open_launch(dirty.url).checks("sanity")}
+    assert set(statuses.values()) == {Status.RED}
+    assert open_launch(healthy.url).checks("sanity").outcome.status is Status.GREEN
+
+
+def test_lost_connection_is_an_error_and_the_next_question_works(
+    healthy: DemoDatabase, demo_server: DemoServer
+) -> None:
+    """A server process that dies in the middle costs one question, not the session."""
+    launch = open_launch(healthy.url)
+    role = compose(launch.queries["doctor/role"], launch.queries)
+    with pytest.raises(DatabaseError), launch.database.snapshot() as snapshot:  # noqa: PT012  lost in its middle
+        with demo_server.connect() as admin:
+            admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'golive_ro'")
+        snapshot.frame(role, {})
+    assert launch.check("sanity/deck_parity").status is Status.GREEN

@@ -1,0 +1,252 @@
+"""Reports through real kernels: published whole or not at all, with the verdict a scheduler can act on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from plant import change
+
+from golive_lib.errors import ReportError, UsageError
+from golive_lib.notebooks import find_notebook, find_notebooks, parameters, typed
+from golive_lib.reports import Run, execute, read_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from golive_lib.demo import DemoDatabase
+    from golive_lib.reports import RunRecord
+
+GREEN = """
+from datetime import UTC, datetime
+from golive_lib import Outcome, Status, Verdict, views
+from golive_lib.show import Html
+outcome = Outcome(Verdict.GO, Status.GREEN, "Fine.", datetime(2026, 3, 25, tzinfo=UTC), False, "UTC")
+views.Finding(outcome, Html("<p>Fine.</p>", "Fine."))
+"""
+
+
+def notebook(folder: Path, *cells: str, tag: str = "parameters") -> Path:
+    """Write a notebook whose first cell holds a parameter ``n``."""
+    first = new_code_cell("n: int = 1  # how many", metadata={"tags": [tag]})
+    book = new_notebook(
+        cells=[first, *(new_code_cell(cell) for cell in cells)],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    path = folder / "made.ipynb"
+    nbformat.write(book, path)
+    return path
+
+
+def run(path: Path, outputs: Path, **values: int) -> RunRecord:
+    """Execute a notebook into a folder."""
+    return execute(Run(path, values, "a database", outputs))
+
+
+def visible(outputs: Path) -> list[str]:
+    """List what a reader of the outputs folder sees."""
+    return sorted(path.name for path in outputs.iterdir() if not path.name.startswith("."))
+
+
+@pytest.fixture
+def on_healthy(healthy: DemoDatabase, monkeypatch: pytest.MonkeyPatch) -> DemoDatabase:
+    """Let kernels find the healthy demo."""
+    monkeypatch.setenv("GOLIVE_DB_URL", healthy.url)
+    monkeypatch.delenv("GOLIVE_PLAN", raising=False)
+    return healthy
+
+
+@pytest.mark.usefixtures("on_healthy")
+@pytest.mark.parametrize("name", ["sanity", "health"])
+def test_kits_notebook_becomes_a_report(tmp_path: Path, name: str) -> None:
+    """A run leaves the executed notebook, one HTML file, its record, and the index that links to them."""
+    record = run(find_notebook(name, tmp_path), tmp_path / "out")
+    folder = tmp_path / "out" / record.run_id
+    assert (record.verdict, record.exit_code, record.error) == ("go", 0, None)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([f"{name}.html", f"{name}.ipynb", "record.json"])
+    assert visible(tmp_path / "out") == [record.run_id, "index.html"]
+    assert record.html in (tmp_path / "out" / "index.html").read_text()
+    assert record.sentence in (folder / f"{name}.html").read_text()
+
+
+@pytest.mark.usefixtures("on_healthy")
+def test_report_names_no_folder_of_the_machine(tmp_path: Path) -> None:
+    """Neither the notebook's metadata nor the page tells where the files lay."""
+    record = run(find_notebook("sanity", tmp_path), tmp_path / "out")
+    for name in (record.ipynb, record.html, f"{record.run_id}/record.json"):
+        assert str(tmp_path) not in (tmp_path / "out" / name).read_text()
+
+
+def test_red_is_a_finished_run(
+    clone: Callable[[], DemoDatabase], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A no-go exits with 4 and is no failure."""
+    demo = clone()
+    change(demo, "update call_consent_logs set client_ip = null")
+    monkeypatch.setenv("GOLIVE_DB_URL", demo.url)
+    record = run(find_notebook("sanity", tmp_path), tmp_path)
+    assert (record.state, record.verdict, record.exit_code) == ("finished", "no-go", 4)
+
+
+def test_plain_papermill_runs_the_notebook(on_healthy: DemoDatabase, tmp_path: Path) -> None:
+    """The notebooks need nothing of the kit's own runner."""
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        "notebooks/sanity.ipynb",
+        str(tmp_path / "out.ipynb"),
+        "-p",
+        "sample",
+        "5",
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"GOLIVE_DB_URL": on_healthy.url}, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "All 4 checks are green" in (tmp_path / "out.ipynb").read_text()
+
+
+def test_parameter_reaches_the_kernel(tmp_path: Path) -> None:
+    """A value given replaces the cell's default."""
+    record = run(notebook(tmp_path, "assert n == 7", GREEN), tmp_path / "out", n=7)
+    assert (record.verdict, record.parameters) == ("go", {"n": 7})
+
+
+@pytest.mark.parametrize(
+    ("cell", "error"),
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import os; os.kill(os.getpid(), 9)", "the kernel died: it was killed, or ran out of memory"),
+        ("import sys; sys.exit(0)", "the notebook finished without a verdict"),
+        ("pass", "the notebook finished without a verdict"),
+    ],
+)
+def test_crash_is_kept_and_never_green(tmp_path: Path, cell: str, error: str) -> None:
+    """An exception, a dead kernel and an early exit each leave a failed run with its files and exit code 1."""
+    record = run(notebook(tmp_path, "print('so far')", cell, *([GREEN] if cell != "pass" else [])), tmp_path / "out")
+    page = (tmp_path / "out" / record.html).read_text()
+    assert (record.state, record.verdict, record.exit_code) == ("failed", None, 1)
+    assert error in (record.error or "")
+    assert "so far" in page
+    assert error.split(":", maxsplit=1)[0] in page
+    assert "so far" in (tmp_path / "out" / record.ipynb).read_text()
+
+
+def test_outputs_that_cannot_be_written_are_an_error_before_anything_runs(tmp_path: Path) -> None:
+    """A file where the folder should be: said with its name, and nothing is written."""
+    (tmp_path / "out").write_text("")
+    path = notebook(tmp_path, f"open({str(tmp_path / 'ran')!r}, 'w')", GREEN)
+    with pytest.raises(ReportError, match="reports cannot be written there"):
+        run(path, tmp_path / "out")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_interruption_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Ctrl-C in a running cell stops the run; no folder of it stays."""
+    (tmp_path / "notebooks").mkdir()
+    notebook(tmp_path / "notebooks", "print('up', flush=True)\nopen('up', 'w').close()\nimport time; time.sleep(600)")
+    command = [sys.executable, "-m", "golive_lib", "run", "made", "--db-url", "postgresql://u@h/d"]
+    (tmp_path / "launch.toml").write_text('name = "x"\ntimezone = "UTC"\n[kpis]\n')
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "up").exists():
+        assert process.poll() is None
+        os.sched_yield()
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "stopped; nothing was written" in words
+    assert list((tmp_path / "outputs").iterdir()) == []
+
+
+def test_concurrent_runs_do_not_collide(tmp_path: Path) -> None:
+    """Two runs of one notebook at once: two folders, one index with both."""
+    path = notebook(tmp_path, GREEN)
+    command = [sys.executable, "-c", RUN_ONE, str(path), str(tmp_path / "out")]
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _: subprocess.run(command, check=True, capture_output=True), range(2)))
+    assert [process.returncode for process in done] == [0, 0]
+    records = read_records(tmp_path / "out")
+    index = (tmp_path / "out" / "index.html").read_text()
+    assert len({record["run_id"] for record in records}) == 2
+    assert all(record["html"] in index for record in records)
+
+
+RUN_ONE = """
+import sys
+from pathlib import Path
+from golive_lib.reports import Run, execute
+execute(Run(Path(sys.argv[1]), {}, "a database", Path(sys.argv[2])))
+"""
+
+
+def test_unreadable_record_is_listed_as_failed(tmp_path: Path) -> None:
+    """A torn record shows in the index rather than vanishing from it."""
+    (tmp_path / "20260101T000000Z-x-0000").mkdir()
+    (tmp_path / "20260101T000000Z-x-0000" / "record.json").write_text('{"run_id": ')
+    (record,) = read_records(tmp_path)
+    assert (record["state"], record["verdict"]) == ("failed", None)
+    assert "cannot be read" in record["sentence"]
+
+
+def test_record_is_the_json_of_the_run(tmp_path: Path) -> None:
+    """What is returned is what is kept."""
+    record = run(notebook(tmp_path, GREEN), tmp_path / "out")
+    kept = json.loads((tmp_path / "out" / record.run_id / "record.json").read_text())
+    assert (kept["run_id"], kept["verdict"], kept["schema"]) == (record.run_id, "go", 1)
+
+
+def test_parameters_are_read_with_types_and_help(tmp_path: Path) -> None:
+    """The tagged cell's annotations and comments describe each parameter."""
+    found = {p.name: (p.type, p.default, p.help) for p in parameters(find_notebook("health", tmp_path))}
+    assert found["hours"] == ("int", "24", "length of the window, in hours")
+    assert found["as_of"][0] == "str"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"m": "1"}, "notebook 'made' has no parameter 'm'; it has n"),
+        ({"n": "abc"}, "n = 'abc' is no int"),
+        ({"n": "1.5"}, "n = '1.5' is no int"),
+        ({"db_url": "x"}, "put secrets into the environment"),
+        ({"api_key": "x"}, "put secrets into the environment"),
+    ],
+)
+def test_wrong_parameter_is_refused(tmp_path: Path, given: dict[str, str], message: str) -> None:
+    """Unknown names, wrong types and secrets are usage errors."""
+    known = parameters(notebook(tmp_path))
+    with pytest.raises(UsageError) as caught:
+        typed(given, known, "made")
+    assert message in str(caught.value)
+
+
+def test_notebook_without_the_tag_is_refused(tmp_path: Path) -> None:
+    """Papermill would run it and ignore the values."""
+    with pytest.raises(ReportError, match="no cell is tagged 'parameters'"):
+        parameters(notebook(tmp_path, tag="settings"))
+
+
+def test_users_notebook_comes_first(tmp_path: Path) -> None:
+    """A notebook in the user's folder replaces the kit's of that name; others are added."""
+    (tmp_path / "notebooks").mkdir()
+    for name in ("sanity", "mine"):
+        (tmp_path / "notebooks" / f"{name}.ipynb").write_text("{}")
+    found = find_notebooks(tmp_path)
+    assert found["sanity"] == tmp_path / "notebooks" / "sanity.ipynb"
+    assert {"mine", "health"} <= set(found)
+
+
+def test_unknown_notebook_lists_those_there_are(tmp_path: Path) -> None:
+    """A slip in a name is a usage error with the names."""
+    with pytest.raises(UsageError, match="there is no notebook 'sanitty'; there are health, sanity"):
+        find_notebook("sanitty", tmp_path)
