@@ -66,14 +66,14 @@ class Launch:
 
         Raises QueryError for an unknown query or parameter, QueryFailed when the database refuses it.
         """
-        query = self._query(name)
+        query = self.query(name)
         with self.database.snapshot() as snapshot:
             values = self.values(query, snapshot.clock, params)
             return snapshot.frame(compose(query, self.queries), values)
 
     def check(self, name: str, *, sample: int = SAMPLE, **params: Value | datetime) -> CheckResult:
         """Judge one check; a failing statement is ``unknown`` with its reason, an unreachable database an error."""
-        query = self._query(name)
+        query = self.query(name)
         with self.database.snapshot() as snapshot:
             return self._run(snapshot, query, params, sample)
 
@@ -91,12 +91,12 @@ class Launch:
 
     def table(self, name: str, **params: Value | datetime) -> Html:
         """Return a query's answer as a table to read, under the question the query answers."""
-        query = self._query(name)
+        query = self.query(name)
         return table(self.frame(name, **params), caption=query.title, tz=self.zone)
 
     def sql(self, name: str, **params: Value | datetime) -> str:
         """Return a query with its sources and values written in, as any SQL client runs it."""
-        query = self._query(name)
+        query = self.query(name)
         with self.database.snapshot() as snapshot:
             values = self.values(query, snapshot.clock, params)
         return compose(query, self.queries).client_sql(values)
@@ -134,7 +134,8 @@ class Launch:
             return self.plan.value(text)
         return float(text) if param.type == "float" else int(text)
 
-    def _query(self, name: str) -> Query:
+    def query(self, name: str) -> Query:
+        """Return a query by name; raises QueryError that lists its neighbours."""
         if name not in self.queries:
             folder = name.split("/", maxsplit=1)[0]
             near = [known for known in sorted(self.queries) if known.startswith(folder)] or self._folders()

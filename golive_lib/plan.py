@@ -6,15 +6,16 @@ import json
 import re
 import tomllib
 from dataclasses import field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from golive_lib.errors import PlanError
+from golive_lib.judge import Rule
 
 PLAN_FILE = "launch.toml"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -36,8 +37,17 @@ def _zone(value: str) -> str:
     return value
 
 
+def _instant(value: object) -> datetime:
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise ValueError("should be a date, a time and a zone, such as 2026-03-24T08:00:00Z")
+    return moment.astimezone(UTC)
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+Identifier = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -51,28 +61,101 @@ class DatabaseRules:
 
 
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
+class JudgeRules:
+    """How sure a judgement must be: ``alpha`` over all KPIs and stages, the rule, when rows count as complete."""
+
+    alpha: Share = 0.01
+    rule: Rule = Rule.EVIDENCE
+    maturity: Duration = timedelta(minutes=2)
+    days: Annotated[int, Field(ge=1, le=28)] = 7
+
+
+@dataclass(frozen=True, config=_STRICT, kw_only=True)
+class Stage:
+    """One stage of the rollout: its share of the traffic, how long it must stay green, and when it began."""
+
+    percent: Annotated[float, Field(gt=0, le=100)]
+    soak: Duration
+    starts: Instant | None = None
+
+    @property
+    def share(self) -> float:
+        """The canary's planned share of the traffic."""
+        return self.percent / 100
+
+    def __str__(self) -> str:
+        return f"{self.percent:g} %"
+
+
+@dataclass(frozen=True, config=_STRICT, kw_only=True)
 class Kpi:
-    """One KPI: fewer than ``allowed`` of a source's events may be bad, where bad means past ``limit``."""
+    """One KPI: fewer than ``allowed`` of a query's events may be bad; without ``allowed`` none may.
+
+    ``bad`` names the query's column that is true for a bad event, ``percentile`` the one shown beside ``limit``.
+    ``clustering`` is the design effect of events that go bad together.
+    """
 
     title: str
-    source: str
+    query: str
+    bad: Identifier
     limit: Annotated[float, Field(ge=0)]
     unit: Literal["ms", "s", "share", "count"]
+    noun: str = "events"
+    percentile: Share | None = None
     allowed: Share | None = None
     min_events: Annotated[int, Field(gt=0)] = 1
+    clustering: Annotated[float, Field(ge=1)] = 1.0
     freshness: Duration = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
+class Due:
+    """Something due every day at a local time of the launch's zone: ``expected`` items, missed after ``grace``."""
+
+    title: str
+    query: str
+    at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+    expected: Annotated[int, Field(gt=0)]
+    grace: Duration
+    noun: str = "items"
+
+
+@dataclass(frozen=True, config=_STRICT, kw_only=True)
 class Plan:
-    """A launch: its name, zone, query folders and limits; ``path`` is the file it was read from."""
+    """A launch: its name, zone, query folders, stages and limits; ``path`` is the file it was read from."""
 
     name: str
     timezone: Zone
     queries: tuple[str, ...] = ()
     database: DatabaseRules = field(default_factory=DatabaseRules)
+    judge: JudgeRules = field(default_factory=JudgeRules)
+    stages: tuple[Stage, ...] = ()
     kpis: dict[str, Kpi]
+    due: dict[str, Due] = field(default_factory=dict)
     path: Path
+
+    @model_validator(mode="after")
+    def _stages_rise(self) -> Plan:
+        percents = [stage.percent for stage in self.stages]
+        if percents != sorted(set(percents)):
+            raise ValueError(f"stages: percents should rise from stage to stage, got {percents}")
+        starts = [stage.starts for stage in self.stages if stage.starts]
+        if starts != sorted(starts):
+            raise ValueError("stages: 'starts' should be later from stage to stage")
+        return self
+
+    def stage(self, percent: float) -> Stage:
+        """Return the stage of this percentage; raises PlanError that lists those there are."""
+        for stage in self.stages:
+            if stage.percent == percent:
+                return stage
+        known = ", ".join(str(stage) for stage in self.stages) or "none"
+        raise PlanError(f"{self.path}: there is no stage of {percent:g} %; there are {known}")
+
+    def after(self, stage: Stage) -> Stage | None:
+        """Return the stage that follows, None after the last."""
+        later = self.stages[self.stages.index(stage) + 1 :]
+        return later[0] if later else None
 
     @property
     def root(self) -> Path:
@@ -129,6 +212,8 @@ def _describe(problem: Any) -> str:  # noqa: ANN401  pydantic's own TypedDict, n
         return f"{key}: unknown key"
     if problem["type"] == "missing":
         return f"{key}: is missing"
+    if not key:
+        return str(problem["msg"]).removeprefix("Value error, ")
     return f"{key} = {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
 
 

@@ -244,7 +244,7 @@ def compose_check(query: Query, catalog: Mapping[str, Query], *, rows: bool) -> 
     if not query.expect:
         raise QueryError(f"{query.path}: {query.name!r} has no '-- expect:' and is no check; ask for its frame")
     judged = (
-        "\n), golive_judged as (\n"
+        ", golive_judged as (\n"
         f"select golive_rows.*, (({query.needs or 'true'}) is true) as golive_can, ({query.expect}) as golive_met\n"
         "from golive_rows)\n"
     )
@@ -257,8 +257,14 @@ def compose_check(query: Query, catalog: Mapping[str, Query], *, rows: bool) -> 
         "select * from golive_judged where (golive_can and golive_met) is not true\n"
         "order by golive_can and golive_met is false desc limit :golive_sample"
     )
-    statement = _compose(query, catalog, head="golive_rows as (\n", tail=judged + (offending if rows else counts))
-    return Statement(statement.sql, {**statement.types, "golive_sample": "bigint"}, statement.parts)
+    tail = judged + (offending if rows else counts)
+    return enclose(query, catalog, "golive_rows", tail, {"golive_sample": "bigint"})
+
+
+def enclose(query: Query, catalog: Mapping[str, Query], name: str, tail: str, types: Mapping[str, str]) -> Statement:
+    """Return ``tail``, which asks the query as a relation of this name; ``types`` are its own parameters'."""
+    statement = _compose(query, catalog, head=f"{name} as not materialized (\n", tail=f"\n)\n{tail}")
+    return Statement(statement.sql, {**statement.types, **types}, statement.parts)
 
 
 def _compose(query: Query, catalog: Mapping[str, Query], *, head: str, tail: str) -> Statement:

@@ -14,7 +14,8 @@ name = "x"
 timezone = "Asia/Beirut"
 [kpis.api]
 title = "API"
-source = "api_requests"
+query = "canary/api"
+bad = "slow"
 limit = 2000
 unit = "ms"
 allowed = 0.05

@@ -1,0 +1,6 @@
+-- title: One row per payment; it settled when it was last updated, and metadata may be null here.
+-- columns: at timestamptz, cohort text, settled_at timestamptz, succeeded boolean, is_test boolean
+select t.created_at as at, case when t.flat_tables then 'canary' when not t.flat_tables then 'control' end as cohort,
+  case when t.status <> 'pending' then t.updated_at end as settled_at, t.status in ('completed', 'refunded') as succeeded,
+  coalesce(p.is_test, false) or coalesce(t.metadata ->> 'test_mode' = 'true', false) as is_test
+from public.payment_transactions t left join public.profiles p on p.id = t.user_id

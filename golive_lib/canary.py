@@ -1,0 +1,169 @@
+"""One stage of a launch, judged: every KPI by its canary's own events, and the verdict on the stage."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from golive_lib.due import DUE_STATUS, DueState, judge_due, latest_due, parse_due
+from golive_lib.errors import PlanError, QueryFailed
+from golive_lib.judge import Outcome, Status, Verdict, worst
+from golive_lib.kpis import KpiResult, Soak, budgets, judge_kpi
+from golive_lib.query import compose
+from golive_lib.stage import Item, StageVerdict, judge_stage
+from golive_lib.telemetry import MINUTE, Window, gather
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from golive_lib.db import Clock, Snapshot
+    from golive_lib.due import DueJudgement
+    from golive_lib.launch import Launch
+    from golive_lib.plan import Due, Plan
+    from golive_lib.telemetry import Telemetry
+
+
+@dataclass(frozen=True)
+class DueResult:
+    """One due event as it stood in a stage; ``judgement`` is None when it could not be asked."""
+
+    key: str
+    due: Due
+    status: Status
+    reason: str
+    judgement: DueJudgement | None
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """A stage judged: its KPIs and due events, and the verdict with its reasons; taken in one snapshot."""
+
+    soak: Soak
+    kpis: tuple[KpiResult, ...]
+    dues: tuple[DueResult, ...]
+    stage_verdict: StageVerdict
+    clock: Clock
+    launch: str
+    database: str
+    zone: str
+
+    def __getitem__(self, key: str) -> KpiResult | DueResult:
+        return next(result for result in self.results if result.key == key)
+
+    @property
+    def results(self) -> tuple[KpiResult | DueResult, ...]:
+        """Everything the stage watched, KPIs first."""
+        return (*self.kpis, *self.dues)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The verdict and its reasons in a sentence that a director reads."""
+        verdict = self.stage_verdict.verdict
+        status = worst(result.status for result in self.results)
+        return Outcome(verdict, status, _sentence(self), self.soak.until, self.clock.fixed, self.zone)
+
+
+def soak(plan: Plan, percent: float, started_at: datetime | None, as_of: datetime) -> Soak:
+    """Return the stage as it stood at an instant; a later stage's start ends the one before it.
+
+    Raises PlanError for an unknown stage, one without a start, and a start that lies ahead of ``as_of``.
+    """
+    stage = plan.stage(percent)
+    start = started_at or stage.starts
+    if start is None:
+        raise PlanError(f"{plan.path}: stage {stage} has no 'starts'; give it there or as started_at")
+    following = plan.after(stage)
+    ended = following.starts if following and following.starts and following.starts > start else None
+    until = min(as_of, ended) if ended else as_of
+    if until <= start:
+        raise PlanError(f"stage {stage} starts at {start:%Y-%m-%d %H:%MZ}, which is not before {as_of:%Y-%m-%d %H:%MZ}")
+    matured = start + max((until - plan.judge.maturity - start) // MINUTE, 0) * MINUTE
+    return Soak(stage, start, until, matured)
+
+
+def judge_now(
+    launch: Launch, percent: float, *, started_at: datetime | None = None, as_of: datetime | None = None
+) -> StageResult:
+    """Judge a stage in one snapshot, as of an instant or of the database's now.
+
+    Raises PlanError as ``soak`` does, DatabaseError when the database cannot be reached.
+    """
+    with launch.database.snapshot() as snapshot:
+        now = snapshot.clock.now if as_of is None else as_of
+        if now > snapshot.clock.now:
+            raise PlanError(
+                f"as_of {now:%Y-%m-%d %H:%MZ} lies in the future; the database's now is {snapshot.clock.now}"
+            )
+        stage = soak(launch.plan, percent, started_at, now.astimezone(UTC))
+        telemetry = gather_all(snapshot, launch, stage)
+        dues = tuple(_due(snapshot, launch, key, stage) for key in launch.plan.due)
+        return conclude(launch, stage, telemetry, dues, snapshot.clock)
+
+
+def gather_all(snapshot: Snapshot, launch: Launch, stage: Soak) -> dict[str, Telemetry]:
+    """Return the telemetry of every KPI, each query of events asked once."""
+    whole = (stage.until - stage.started_at) // MINUTE * MINUTE
+    window = Window(stage.started_at, stage.started_at + whole, stage.until)
+    by_query: dict[str, list[str]] = defaultdict(list)
+    for kpi in launch.plan.kpis.values():
+        if kpi.bad not in by_query[kpi.query]:
+            by_query[kpi.query].append(kpi.bad)
+    answers = {query: gather(snapshot, launch, window, query, flags) for query, flags in by_query.items()}
+    return {key: answers[kpi.query][kpi.bad] for key, kpi in launch.plan.kpis.items()}
+
+
+def conclude(
+    launch: Launch, stage: Soak, telemetry: Mapping[str, Telemetry], dues: tuple[DueResult, ...], clock: Clock
+) -> StageResult:
+    """Judge what was gathered and return the stage's result."""
+    plan = launch.plan
+    share = budgets(plan)
+    kpis = tuple(judge_kpi(key, plan, share[key], telemetry[key], stage) for key in plan.kpis)
+    items = [_item(result, stage) for result in kpis] + [Item(d.due.title, d.status, d.reason) for d in dues]
+    verdict = judge_stage(items, soak_over=stage.over)
+    return StageResult(stage, kpis, dues, verdict, clock, plan.name, str(launch.database.url), plan.timezone)
+
+
+def _item(result: KpiResult, stage: Soak) -> Item:
+    """Say what the stage's verdict may need to know of a KPI, with the rate its events come at."""
+    minutes = (stage.matured - stage.started_at) / MINUTE
+    rate = result.judgement.counts.n / minutes if minutes else None
+    needed = result.judgement.needed if result.status is Status.AMBER else None
+    return Item(result.kpi.title, result.status, result.reason, needed, rate, result.kpi.noun)
+
+
+def _due(snapshot: Snapshot, launch: Launch, key: str, stage: Soak) -> DueResult:
+    """Judge the due event of the latest day on which it was due by the end of the window."""
+    due = launch.plan.due[key]
+    event = parse_due(f"{due.at} {launch.plan.timezone}", due.expected, due.grace)
+    day = latest_due(event, stage.until)
+    query = launch.query(due.query)
+    values = launch.values(query, snapshot.clock, {"day": day.isoformat()})
+    try:
+        frame = snapshot.frame(compose(query, launch.queries), values)
+    except QueryFailed as failure:
+        return DueResult(key, due, Status.UNKNOWN, failure.reason, None)
+    item, at = frame.columns[:2]
+    arrivals = {str(row[item]): row[at].to_pydatetime() for _, row in frame.dropna(subset=[at]).iterrows()}
+    judged = judge_due(event, day, arrivals, soak_start=stage.started_at, now=stage.until)
+    if frame.empty and judged.state is DueState.MISSED:
+        judged = replace(judged, state=DueState.UNKNOWN, status=DUE_STATUS[DueState.UNKNOWN])
+        return DueResult(key, due, Status.UNKNOWN, f"no {due.noun} of {day} are in the table at all", judged)
+    return DueResult(key, due, judged.status, judged.reason, judged)
+
+
+def _sentence(result: StageResult) -> str:
+    stage, verdict = result.soak.stage, result.stage_verdict
+    reasons = "; ".join(verdict.reasons)
+    everything = len(result.results)
+    match verdict.verdict:
+        case Verdict.PROMOTE:
+            return f"The {stage} stage kept all {everything} KPIs green for its whole soak."
+        case Verdict.CONTINUE:
+            return f"Nothing is red in the {stage} stage; the soak goes on." + (f" Open: {reasons}." if reasons else "")
+        case Verdict.ROLLBACK:
+            return f"Roll the {stage} stage back now. {reasons}."
+        case _:
+            return f"The {stage} stage may not go on yet. {reasons}."

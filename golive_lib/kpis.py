@@ -1,0 +1,178 @@
+"""One KPI in one stage: judged by the canary's own events, and read beside the control and earlier days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from golive_lib.compare import Comparison, Dilution, TrafficShare, compare, dilution, traffic_share
+from golive_lib.evidence import split_alpha
+from golive_lib.judge import Budget, Counts, Judgement, Liveness, Status, judge_watch, liveness
+from golive_lib.telemetry import MINUTE
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from golive_lib.plan import Kpi, Plan, Stage
+    from golive_lib.telemetry import Telemetry
+
+SILENCE = 1e-4  # a canary's silence this unlikely, given the control's events since, is no accident
+
+
+@dataclass(frozen=True)
+class Soak:
+    """A stage under way: judged from ``started_at`` to ``until``, of which the newest minutes are not complete yet."""
+
+    stage: Stage
+    started_at: datetime
+    until: datetime
+    matured: datetime
+
+    @property
+    def ends(self) -> datetime:
+        """When the stage will have lasted its soak."""
+        return self.started_at + self.stage.soak
+
+    @property
+    def complete(self) -> int:
+        """How many minutes are complete, and judged."""
+        return (self.matured - self.started_at) // MINUTE
+
+    @property
+    def over(self) -> bool:
+        """Whether it has."""
+        return self.until >= self.ends
+
+
+@dataclass(frozen=True)
+class KpiResult:
+    """One KPI in one stage.
+
+    ``versus`` compares with the control, or at 100 % with the same hours of earlier days (``confounded``); ``diluted``
+    estimates the canary's share where no event has a cohort.
+    """
+
+    key: str
+    kpi: Kpi
+    budget: Budget
+    status: Status
+    reason: str
+    judgement: Judgement
+    telemetry: Telemetry
+    versus: Comparison | None
+    confounded: bool
+    diluted: Dilution | None
+    traffic: TrafficShare | None
+
+    @property
+    def spent(self) -> float | None:
+        """The share of the error budget spent: observed over allowed; None where nothing is allowed or seen."""
+        share = self.judgement.counts.share
+        return share / self.budget.allowed if self.budget.allowed and share is not None else None
+
+
+def budgets(plan: Plan) -> dict[str, Budget]:
+    """Return each KPI's budget: the plan's alpha, split evenly over the stages and the KPIs that carry evidence."""
+    weighed = {key: 1.0 for key, kpi in plan.kpis.items() if kpi.allowed}
+    alphas = split_alpha(plan.judge.alpha, weighed, max(len(plan.stages), 1)) if weighed else {}
+    return {
+        key: Budget(kpi.allowed or 0.0, kpi.min_events, alphas.get(key, plan.judge.alpha), kpi.clustering)
+        for key, kpi in plan.kpis.items()
+    }
+
+
+def judge_kpi(key: str, plan: Plan, budget: Budget, telemetry: Telemetry, stage: Soak) -> KpiResult:
+    """Judge one KPI by the canary's matured minutes; the rest of the result is for reading."""
+    kpi, rule = plan.kpis[key], plan.judge.rule
+    complete = stage.complete
+    n, bad, unsure = (
+        np.cumsum(a[:complete]) for a in (telemetry.canary.n, telemetry.canary.bad, telemetry.canary.unsure)
+    )
+    live = _liveness(kpi, telemetry, stage)
+    judgement = judge_watch(n.tolist(), bad.tolist(), budget, live, rule)
+    status, reason = judgement.status, judgement.reason
+    if complete and unsure[-1]:
+        worse = judge_watch(n.tolist(), (bad + unsure).tolist(), budget, live, rule)
+        if worse.status is not status:
+            status = Status.UNKNOWN
+            reason = f"{unsure[-1]:,} events cannot be judged; were they bad it would be {worse.status}"
+    if telemetry.problem:
+        status, reason = Status.UNKNOWN, telemetry.problem
+        judgement = replace(judgement, status=status, reason=reason)
+    versus, confounded = _versus(telemetry, judgement.counts, budget, stage)
+    return KpiResult(
+        key=key,
+        kpi=kpi,
+        budget=budget,
+        status=status,
+        reason=reason,
+        judgement=judgement,
+        telemetry=telemetry,
+        versus=versus,
+        confounded=confounded,
+        diluted=_diluted(telemetry, judgement.counts, budget, stage),
+        traffic=_traffic(telemetry, budget, stage),
+    )
+
+
+def _liveness(kpi: Kpi, telemetry: Telemetry, stage: Soak) -> Liveness:
+    """Tell whether the KPI's telemetry speaks: any cohort's rows, and the canary's beside the control's."""
+    cohorts = [c for c in (telemetry.canary, telemetry.control) if c is not None]
+    newest = max((c.newest for c in cohorts if c.newest), default=None)
+    age = stage.until - newest if newest else None
+    live = liveness(telemetry.everyone, telemetry.earlier, age, kpi.freshness)
+    if live.alive and (gap := _gap(kpi, telemetry)):
+        return gap
+    if not live.alive or telemetry.control is None:
+        return live
+    rows = np.flatnonzero(telemetry.canary.n)
+    since = int(rows[-1]) + 1 if len(rows) else 0
+    missed = int(telemetry.control.n[since:].sum())
+    if stage.stage.share < 1 and missed * np.log1p(-stage.stage.share) < np.log(SILENCE):
+        return Liveness(alive=False, reason=f"the canary is silent: no event of its own among the last {missed + 1:,}")
+    return live
+
+
+def _gap(kpi: Kpi, telemetry: Telemetry) -> Liveness | None:
+    """Find a silence in the middle: longer than the freshness, where the hour on either side makes it no accident."""
+    n = telemetry.canary.n + (telemetry.control.n if telemetry.control else 0)
+    filled = np.concatenate(([-1], np.flatnonzero(n), [len(n)]))
+    at = int(np.argmax(np.diff(filled)))
+    first, last = int(filled[at]) + 1, int(filled[at + 1])
+    around = np.concatenate((n[max(first - 60, 0) : first], n[last : last + 60]))
+    expected = float(around.mean()) * (last - first) if len(around) else 0.0
+    if (last - first) * MINUTE <= kpi.freshness or expected < -np.log(SILENCE):
+        return None
+    start = f"{telemetry.minutes[first]:%Y-%m-%d %H:%MZ}"
+    return Liveness(
+        alive=False,
+        reason=f"silent for {last - first} minutes from {start}, where about {expected:,.0f} events were expected",
+    )
+
+
+def _versus(telemetry: Telemetry, canary: Counts, budget: Budget, stage: Soak) -> tuple[Comparison | None, bool]:
+    """Compare with the control; where there is none, with the same hours of earlier days, which the day confounds."""
+    if not canary.n or not budget.allowed:
+        return None, False
+    complete = stage.complete
+    if stage.stage.share < 1 and telemetry.control is not None and telemetry.control.n[:complete].sum():
+        control = Counts(int(telemetry.control.n[:complete].sum()), int(telemetry.control.bad[:complete].sum()))
+        return compare(canary, control, budget.alpha), False
+    earlier = Counts(sum(telemetry.earlier), sum(telemetry.earlier_bad))
+    return (compare(canary, earlier, budget.alpha), True) if earlier.n else (None, False)
+
+
+def _diluted(telemetry: Telemetry, everyone: Counts, budget: Budget, stage: Soak) -> Dilution | None:
+    baseline = Counts(sum(telemetry.earlier), sum(telemetry.earlier_bad))
+    if telemetry.control is not None or not (everyone.n and baseline.n and budget.allowed and stage.stage.share < 1):
+        return None
+    return dilution(everyone, baseline, stage.stage.share, budget.allowed, budget.alpha)
+
+
+def _traffic(telemetry: Telemetry, budget: Budget, stage: Soak) -> TrafficShare | None:
+    if telemetry.control is None or not telemetry.everyone:
+        return None
+    canary = int(telemetry.canary.n.sum())
+    return traffic_share(canary, telemetry.everyone - canary, stage.stage.share, budget.alpha)

@@ -1,0 +1,76 @@
+"""The one SQL shape behind every KPI: a query of events, counted per minute and cohort, and over earlier days.
+
+A query of events answers with ``at``, ``cohort`` ('canary', 'control', or null where there is none), ``value`` and one
+boolean per KPI that is true for a bad event and null when nobody can say. Counts add up; percentiles are for reading.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from golive_lib.query import enclose
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from golive_lib.query import Query
+    from golive_lib.statement import Statement
+
+PERCENTILES = (0.50, 0.90, 0.95, 0.99)
+EVENTS = "golive_events"
+_WINDOW = {"golive_since": "timestamptz", "golive_until": "timestamptz"}
+_MINUTES = "generate_series(:golive_since, :golive_until - interval '1 minute', interval '1 minute') as m (minute)"
+_QUANTILES = f"percentile_cont(array{list(PERCENTILES)}) within group (order by value) as percentiles"
+
+
+def _counts(flags: Sequence[str]) -> str:
+    """Count events, and per KPI the bad ones and those nobody can judge."""
+    each = (
+        f'count(*) filter (where "{flag}") as {flag}_bad, count(*) filter (where "{flag}" is null) as {flag}_unsure'
+        for flag in flags
+    )
+    return ", ".join(("count(*) as n", *each))
+
+
+def minutes(query: Query, catalog: Mapping[str, Query], flags: Sequence[str], *, indexed: bool) -> Statement:
+    """Return the statement for a row per minute and cohort, and one with no cohort for a minute without events.
+
+    ``indexed`` asks minute by minute, which a btree on the time column answers fastest; else all rows are grouped.
+    """
+    figures = f"cohort, {_counts(flags)}, max(at) as newest, {_QUANTILES}"
+    if indexed:
+        inside = "at >= m.minute and at < m.minute + interval '1 minute'"
+        join = f"left join lateral (select {figures}\nfrom {EVENTS} where {inside} group by cohort) e on true"
+    else:
+        inside = "at >= :golive_since and at < :golive_until"
+        bins = "date_bin(interval '1 minute', at, :golive_since) as minute"
+        grouped = f"select {bins}, {figures}\nfrom {EVENTS} where {inside} group by 1, cohort"
+        join = f"left join ({grouped}) e on e.minute = m.minute"
+    tail = f"select m.minute, e.* from {_MINUTES}\n{join}\norder by m.minute, e.cohort"
+    tail = tail if indexed else tail.replace("e.*", _outer(flags))
+    return enclose(query, catalog, EVENTS, tail, _WINDOW)
+
+
+def _outer(flags: Sequence[str]) -> str:
+    each = (f"e.{flag}_bad, e.{flag}_unsure" for flag in flags)
+    return ", ".join(("e.cohort", "e.n", *each, "e.newest", "e.percentiles"))
+
+
+def reading(query: Query, catalog: Mapping[str, Query]) -> Statement:
+    """Return the statement for a window's exact percentiles by cohort, for people to read."""
+    tail = (
+        f"select cohort, count(*) as n, {_QUANTILES}\nfrom {EVENTS}\n"
+        "where at >= :golive_since and at < :golive_until group by cohort order by cohort"
+    )
+    return enclose(query, catalog, EVENTS, tail, _WINDOW)
+
+
+def earlier_days(query: Query, catalog: Mapping[str, Query], flags: Sequence[str]) -> Statement:
+    """Return the statement for the same local hours of each of ``golive_days`` days before the window."""
+    earlier = "((:{} at time zone :golive_zone) - d.day * interval '1 day') at time zone :golive_zone"
+    window = f"at >= {earlier.format('golive_since')} and at < {earlier.format('golive_until')}"
+    tail = (
+        f"select d.day, e.* from generate_series(1, :golive_days) as d (day)\n"
+        f"cross join lateral (select {_counts(flags)} from {EVENTS} where {window}) e order by d.day"
+    )
+    return enclose(query, catalog, EVENTS, tail, {**_WINDOW, "golive_days": "bigint", "golive_zone": "text"})

@@ -1,0 +1,190 @@
+"""What a stage's telemetry says: every KPI's events counted per minute and cohort, from one snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from golive_lib import series
+from golive_lib.errors import QueryFailed
+from golive_lib.query import compose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from golive_lib.db import Snapshot
+    from golive_lib.launch import Launch
+    from golive_lib.query import Query
+    from golive_lib.statement import Statement, Value
+
+    Ints = NDArray[np.int64]
+
+MINUTE = timedelta(minutes=1)
+CANARY, CONTROL = "canary", "control"
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of a launch: ``since`` to ``until`` in whole minutes, as it was known at ``as_of``; all UTC."""
+
+    since: datetime
+    until: datetime
+    as_of: datetime
+
+    @property
+    def minutes(self) -> int:
+        """How many whole minutes the window has."""
+        return max((self.until - self.since) // MINUTE, 0)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """One cohort's events minute by minute: arrays of one length. ``unsure`` are events nobody can judge."""
+
+    n: Ints
+    bad: Ints
+    unsure: Ints
+    newest: datetime | None
+    percentiles: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What the events of one KPI say; ``problem`` says why they cannot be judged.
+
+    ``control`` is None when no event has a cohort: then ``canary`` holds all of them. ``earlier`` and ``earlier_bad``
+    count the same hours of earlier days, all cohorts together, the day before first.
+    """
+
+    minutes: tuple[datetime, ...]
+    canary: Cohort
+    control: Cohort | None
+    earlier: tuple[int, ...]
+    earlier_bad: tuple[int, ...]
+    sql: str
+    problem: str = ""
+
+    @property
+    def everyone(self) -> int:
+        """All events of the window, whatever their cohort."""
+        return int(self.canary.n.sum() + (self.control.n.sum() if self.control else 0))
+
+
+def gather(
+    snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str]
+) -> dict[str, Telemetry]:
+    """Return the telemetry of each flag of one query of events, asked in one pass; a failure is each one's problem."""
+    asked = launch.query(query)
+    try:
+        statement, values = minute_statement(snapshot, launch, window, query, flags)
+        frame = snapshot.frame(statement, values)
+        reading = snapshot.frame(series.reading(asked, launch.queries), values)
+        earlier = _earlier(snapshot, launch, window, query, flags)
+    except QueryFailed as failure:
+        return {flag: _nothing(window, failure.reason) for flag in flags}
+    sql = statement.client_sql(values)
+    return {flag: read(window, frame, flag, reading=reading, earlier=earlier, sql=sql) for flag in flags}
+
+
+def minute_statement(
+    snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str]
+) -> tuple[Statement, dict[str, Value]]:
+    """Return the per-minute statement of a window in the shape its time column's index asks for, and its values."""
+    asked = launch.query(query)
+    values = _values(snapshot, launch, asked, window)
+    indexed = _indexed(snapshot, launch, asked, values)
+    return series.minutes(asked, launch.queries, flags, indexed=indexed), values
+
+
+def _values(snapshot: Snapshot, launch: Launch, query: Query, window: Window) -> dict[str, Value]:
+    known = {"as_of": window.as_of, "since": window.since}
+    given = {param.name: known[param.name] for param in query.params if param.name in known}
+    span: dict[str, Value] = {"golive_since": window.since.isoformat(), "golive_until": window.until.isoformat()}
+    return {**launch.values(query, snapshot.clock, given), **span}
+
+
+def _indexed(snapshot: Snapshot, launch: Launch, query: Query, values: dict[str, Value]) -> bool:
+    """Tell whether a btree begins with the table column that the events' ``at`` is."""
+    origins = snapshot.origins(compose(query, launch.queries), values)
+    at = next((origin for origin in origins if origin.name == "at"), None)
+    if at is None or at.table_oid is None:
+        return False
+    place: dict[str, Value] = {"relation": at.table_oid, "attribute": at.attribute}
+    found = snapshot.frame(compose(launch.queries["doctor/time_index"], launch.queries), place)
+    return bool(found["index"].notna().any())
+
+
+def _earlier(snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str]) -> pd.DataFrame:
+    days = launch.plan.judge.days
+    asked = launch.query(query)
+    before = Window(window.since - timedelta(days=days + 1), window.until, window.as_of)
+    values = _values(snapshot, launch, asked, before) | _values(snapshot, launch, asked, window)
+    values |= {"since": before.since.isoformat()} if "since" in values else {}
+    values |= {"golive_days": days, "golive_zone": launch.plan.timezone}
+    return snapshot.frame(series.earlier_days(asked, launch.queries, flags), values)
+
+
+def read(
+    window: Window,
+    frame: pd.DataFrame,
+    flag: str,
+    *,
+    reading: pd.DataFrame,
+    earlier: pd.DataFrame,
+    sql: str = "",
+) -> Telemetry:
+    """Turn the rows of a per-minute answer into one KPI's telemetry."""
+    seen = frame[frame["n"].fillna(0) > 0]
+    names = {name for name in seen["cohort"] if isinstance(name, str)}
+    unnamed = int(seen["cohort"].isna().sum())
+    pooled = not names
+    problem = ""
+    if strange := sorted(names - {CANARY, CONTROL}):
+        problem = f"cohort {strange[0]!r} is neither 'canary' nor 'control'"
+    elif names and unnamed:
+        rows = int(seen.loc[seen["cohort"].isna(), "n"].sum())
+        problem = f"{rows:,} events have no cohort while others have one: nobody can say whose they are"
+
+    def cohort(name: str | None) -> Cohort:
+        mine = seen[seen["cohort"].isna()] if name is None else seen[seen["cohort"] == name]
+        at = [(minute - window.since) // MINUTE for minute in mine["minute"]]
+        rows = reading[reading["cohort"].isna()] if name is None else reading[reading["cohort"] == name]
+        values = rows["percentiles"].iloc[0] if len(rows) else None
+        newest = mine["newest"].max() if len(mine) else None
+        n, bad, unsure = (_spread(window, at, mine[column]) for column in ("n", f"{flag}_bad", f"{flag}_unsure"))
+        return Cohort(
+            n,
+            bad,
+            unsure,
+            newest.to_pydatetime() if newest is not None else None,
+            tuple(values) if values and values[0] is not None else None,
+        )
+
+    return Telemetry(
+        minutes=tuple(window.since + i * MINUTE for i in range(window.minutes)),
+        canary=cohort(None if pooled else CANARY),
+        control=None if pooled else cohort(CONTROL),
+        earlier=tuple(int(n) for n in earlier["n"]),
+        earlier_bad=tuple(int(n) for n in earlier[f"{flag}_bad"]),
+        sql=sql,
+        problem=problem,
+    )
+
+
+def _spread(window: Window, at: list[int], values: pd.Series[int]) -> Ints:
+    """Put values at their minutes; a minute without events holds 0."""
+    array = np.zeros(window.minutes, dtype=np.int64)
+    array[at] = values.to_numpy(dtype=np.int64)
+    return array
+
+
+def _nothing(window: Window, problem: str) -> Telemetry:
+    none = np.zeros(window.minutes, dtype=np.int64)
+    minutes = tuple(window.since + i * MINUTE for i in range(window.minutes))
+    return Telemetry(minutes, Cohort(none, none, none, None, None), None, (), (), "", problem)
