@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from golive_lib.due import DUE_STATUS, DueState, judge_due, latest_due, parse_due
 from golive_lib.errors import PlanError, QueryFailed
 from golive_lib.judge import Outcome, Status, Verdict, worst
 from golive_lib.kpis import KpiResult, Soak, budgets, judge_kpi
+from golive_lib.launch import instant
 from golive_lib.query import compose
 from golive_lib.stage import Item, StageVerdict, judge_stage
-from golive_lib.telemetry import MINUTE, Window, gather
+from golive_lib.telemetry import MINUTE, Window, bad_events, gather
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
+
+    import pandas as pd
 
     from golive_lib.db import Clock, Snapshot
     from golive_lib.due import DueJudgement
@@ -38,12 +41,13 @@ class DueResult:
 
 @dataclass(frozen=True)
 class StageResult:
-    """A stage judged: its KPIs and due events, and the verdict with its reasons; taken in one snapshot."""
+    """A stage judged in one snapshot: KPIs, due events, and the verdict; ``evidence`` holds bad events of red KPIs."""
 
     soak: Soak
     kpis: tuple[KpiResult, ...]
     dues: tuple[DueResult, ...]
     stage_verdict: StageVerdict
+    evidence: Mapping[str, pd.DataFrame]
     clock: Clock
     launch: str
     database: str
@@ -51,6 +55,10 @@ class StageResult:
 
     def __getitem__(self, key: str) -> KpiResult | DueResult:
         return next(result for result in self.results if result.key == key)
+
+    def kpi(self, key: str) -> KpiResult:
+        """Return one KPI's result."""
+        return next(result for result in self.kpis if result.key == key)
 
     @property
     def results(self) -> tuple[KpiResult | DueResult, ...]:
@@ -84,22 +92,28 @@ def soak(plan: Plan, percent: float, started_at: datetime | None, as_of: datetim
 
 
 def judge_now(
-    launch: Launch, percent: float, *, started_at: datetime | None = None, as_of: datetime | None = None
+    launch: Launch, percent: float, *, started_at: datetime | str | None = None, as_of: datetime | str | None = None
 ) -> StageResult:
-    """Judge a stage in one snapshot, as of an instant or of the database's now.
+    """Judge a stage in one snapshot, as of an instant (a text with its zone, or a datetime) or of the database's now.
 
-    Raises PlanError as ``soak`` does, DatabaseError when the database cannot be reached.
+    Raises PlanError as ``soak`` does, QueryError for a text that is no instant, DatabaseError without a database.
     """
     with launch.database.snapshot() as snapshot:
-        now = snapshot.clock.now if as_of is None else as_of
+        now = instant(as_of, "as_of") if as_of else snapshot.clock.now
         if now > snapshot.clock.now:
-            raise PlanError(
-                f"as_of {now:%Y-%m-%d %H:%MZ} lies in the future; the database's now is {snapshot.clock.now}"
-            )
-        stage = soak(launch.plan, percent, started_at, now.astimezone(UTC))
+            there = f"{snapshot.clock.now:%Y-%m-%d %H:%MZ}"
+            raise PlanError(f"as_of {now:%Y-%m-%d %H:%MZ} lies in the future; the database's now is {there}")
+        stage = soak(launch.plan, percent, instant(started_at, "started_at") if started_at else None, now)
         telemetry = gather_all(snapshot, launch, stage)
         dues = tuple(_due(snapshot, launch, key, stage) for key in launch.plan.due)
-        return conclude(launch, stage, telemetry, dues, snapshot.clock)
+        result = conclude(launch, stage, telemetry, dues, snapshot.clock)
+        return replace(result, evidence=_evidence(snapshot, launch, result))
+
+
+def _evidence(snapshot: Snapshot, launch: Launch, result: StageResult) -> dict[str, pd.DataFrame]:
+    window = Window(result.soak.started_at, result.soak.matured, result.soak.until)
+    red = (one for one in result.kpis if one.status is Status.RED)
+    return {one.key: bad_events(snapshot, launch, window, one.kpi.query, one.kpi.bad) for one in red}
 
 
 def gather_all(snapshot: Snapshot, launch: Launch, stage: Soak) -> dict[str, Telemetry]:
@@ -123,7 +137,7 @@ def conclude(
     kpis = tuple(judge_kpi(key, plan, share[key], telemetry[key], stage) for key in plan.kpis)
     items = [_item(result, stage) for result in kpis] + [Item(d.due.title, d.status, d.reason) for d in dues]
     verdict = judge_stage(items, soak_over=stage.over)
-    return StageResult(stage, kpis, dues, verdict, clock, plan.name, str(launch.database.url), plan.timezone)
+    return StageResult(stage, kpis, dues, verdict, {}, clock, plan.name, str(launch.database.url), plan.timezone)
 
 
 def _item(result: KpiResult, stage: Soak) -> Item:

@@ -28,7 +28,7 @@ BLUE, ORANGE, TEAL, PURPLE, PINK, GREY, RED = (
     "#dc4437",
 )
 _CLEAR: Final = "rgba(0,0,0,0)"
-_TIME: Final = {
+TIME: Final = {
     "type": "date",
     "tickangle": 0,
     "hoverformat": "%H:%M, %-d %b",
@@ -110,7 +110,7 @@ def latency(frame: pd.DataFrame, limit_ms: float, tz: tzinfo) -> Chart:
     a period that is missing or has no requests is a gap.
     """
     rows = frame[(frame["requests"] > 0) & frame["p95_ms"].notna()].sort_values("at")
-    axis = _axis(rows["at"], tz, whole=frame["at"])
+    axis = time_axis(rows["at"], tz, whole=frame["at"])
     seconds = limit_ms >= 1_000  # noqa: PLR2004  a limit that people say in seconds
     unit, scale = ("s", 1_000) if seconds else ("ms", 1)
     chart = figure(title="Response time", x_title=axis.title, y_title=f"response time, {unit}")
@@ -129,12 +129,12 @@ def latency(frame: pd.DataFrame, limit_ms: float, tz: tzinfo) -> Chart:
             marker={"size": 4},
             hovertemplate=f"%{{y:.3~g}} {unit}",
         )
-    chart.update_xaxes(_TIME)
-    _limit_line(chart, limit_ms / scale, f"limit {duration(limit_ms)} on P95")
+    chart.update_xaxes(TIME)
+    limit_line(chart, limit_ms / scale, f"limit {duration(limit_ms)} on P95")
     return Chart(chart, _latency_summary(rows, limit_ms, tz, axis))
 
 
-def _latency_summary(rows: pd.DataFrame, limit_ms: float, tz: tzinfo, axis: _TimeAxis) -> str:
+def _latency_summary(rows: pd.DataFrame, limit_ms: float, tz: tzinfo, axis: TimeAxis) -> str:
     if rows.empty:
         return "No requests in this window, so its response times are unknown."
     over = int((rows["p95_ms"] >= limit_ms).sum())
@@ -155,7 +155,7 @@ def volume(frame: pd.DataFrame, tz: tzinfo, previous: pd.DataFrame | None = None
     is moved by whole days of local time onto ``frame``.
     """
     rows = frame.sort_values("at")
-    axis = _axis(rows["at"], tz, whole=rows["at"])
+    axis = time_axis(rows["at"], tz, whole=rows["at"])
     chart = figure(title="Requests and failures", y_title="requests", height=460)
     chart.add_bar(x=axis.labels, y=axis.with_gaps(rows["requests"].tolist()), name="requests", marker_color=BLUE)
     change = ""
@@ -181,14 +181,14 @@ def volume(frame: pd.DataFrame, tz: tzinfo, previous: pd.DataFrame | None = None
         hovertemplate="%{y:.2%}",
     )
     chart.update_layout(
-        xaxis={**_TIME, "title": {"text": axis.title}, "anchor": "y2"},
+        xaxis={**TIME, "title": {"text": axis.title}, "anchor": "y2"},
         yaxis={"domain": [0.42, 1]},
         yaxis2={"domain": [0, 0.3], "title": {"text": "failed, %"}, "tickformat": ".2~%", "rangemode": "tozero"},
     )
     return Chart(chart, _volume_summary(rows, tz, axis) + change)
 
 
-def _volume_summary(rows: pd.DataFrame, tz: tzinfo, axis: _TimeAxis) -> str:
+def _volume_summary(rows: pd.DataFrame, tz: tzinfo, axis: TimeAxis) -> str:
     total = int(rows["requests"].sum())
     if not total:
         return "No requests in this window, so its failures are unknown."
@@ -213,7 +213,8 @@ def _change(now: Mapping[str, float], before: Mapping[str, float]) -> str:
     return f" {share(round(abs(ratio), 2))} {'more' if ratio > 0 else 'fewer'} than in the same periods before."
 
 
-def _limit_line(chart: go.Figure, at: float, label: str) -> None:
+def limit_line(chart: go.Figure, at: float, label: str) -> None:
+    """Draw the limit with its label, on the figure's y axis."""
     chart.add_hline(
         y=at,
         line={"color": RED, "width": 1.5, "dash": "dash"},
@@ -222,7 +223,7 @@ def _limit_line(chart: go.Figure, at: float, label: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _TimeAxis:
+class TimeAxis:
     """Local times as Plotly wants them (naive), and where between them periods are missing."""
 
     starts: list[str]
@@ -239,14 +240,17 @@ class _TimeAxis:
         return [label for i, start in enumerate(self.starts) for label in ([start] * (2 if i in self.breaks else 1))]
 
     def with_gaps(self, values: Sequence[float | None]) -> list[float | None]:
+        """Return values with a None before each gap, to match ``labels``."""
         return [cell for i, v in enumerate(values) for cell in ([None, v] if i in self.breaks else [v])]
 
     def count(self, total: int) -> str:
+        """Say a number of periods in words."""
         seconds = self.step.total_seconds()
         each = "" if seconds in _PERIODS else f" of {duration(seconds * 1_000)}"
         return f"{total} {_PERIODS.get(seconds, 'period')}{'' if total == 1 else 's'}{each}"
 
     def gap_words(self) -> str:
+        """Say how many periods are without data, if any."""
         return f" ({self.missing} without data)" if self.missing else ""
 
 
@@ -255,7 +259,7 @@ def _step(at: pd.Series[Any]) -> timedelta:
     return gaps[gaps > pd.Timedelta(0)].min().to_pytimedelta() if len(gaps) else timedelta(hours=1)
 
 
-def _axis(at: pd.Series[Any], tz: tzinfo, whole: pd.Series[Any]) -> _TimeAxis:
+def time_axis(at: pd.Series[Any], tz: tzinfo, whole: pd.Series[Any]) -> TimeAxis:
     """Place moments in local time, or in UTC where the clocks change: a line must not run backwards.
 
     ``whole`` are the starts of all periods of the window, with data or without.
@@ -265,7 +269,7 @@ def _axis(at: pd.Series[Any], tz: tzinfo, whole: pd.Series[Any]) -> _TimeAxis:
     offsets = {local(m, tz).utcoffset() for m in moments}
     zone, remark = (tz, "") if len(offsets) <= 1 else (UTC, f": the clocks change in {zone_name(tz)}")
     expected = round((whole.max() - whole.min()) / step) + 1 if len(whole) else 0
-    return _TimeAxis(
+    return TimeAxis(
         starts=[_naive(m, zone) for m in moments],
         breaks=frozenset(i for i in range(1, len(moments)) if moments[i] - moments[i - 1] > 1.5 * step),
         step=step,
@@ -280,7 +284,7 @@ def _naive(at: datetime, zone: tzinfo) -> str:
     return local(at, zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _moved(previous: pd.DataFrame, axis: _TimeAxis) -> dict[str, float]:
+def _moved(previous: pd.DataFrame, axis: TimeAxis) -> dict[str, float]:
     rows = previous.sort_values("at")
     starts = [pd.Timestamp(_naive(m.to_pydatetime(), axis.zone)) for m in rows["at"]]
     days = round((pd.Timestamp(axis.starts[0]) - starts[0]) / pd.Timedelta(days=1))
@@ -288,7 +292,7 @@ def _moved(previous: pd.DataFrame, axis: _TimeAxis) -> dict[str, float]:
     return dict(zip(moved, rows["requests"].tolist(), strict=True))
 
 
-def _when(at: pd.Timestamp, tz: tzinfo, axis: _TimeAxis) -> str:
+def _when(at: pd.Timestamp, tz: tzinfo, axis: TimeAxis) -> str:
     there = at.to_pydatetime()
     day = f" on {local(there, tz).day} {local(there, tz):%b}" if axis.span > timedelta(days=1) else ""
     return f"{clock(there, tz)}{day}"

@@ -74,3 +74,12 @@ def earlier_days(query: Query, catalog: Mapping[str, Query], flags: Sequence[str
         f"cross join lateral (select {_counts(flags)} from {EVENTS} where {window}) e order by d.day"
     )
     return enclose(query, catalog, EVENTS, tail, {**_WINDOW, "golive_days": "bigint", "golive_zone": "text"})
+
+
+def bad_events(query: Query, catalog: Mapping[str, Query], flag: str) -> Statement:
+    """Return the statement for the newest ``golive_sample`` bad events of a window that are not the control's."""
+    tail = (
+        f"select * from {EVENTS}\nwhere at >= :golive_since and at < :golive_until "
+        f"and \"{flag}\" and cohort is distinct from 'control'\norder by at desc limit :golive_sample"
+    )
+    return enclose(query, catalog, EVENTS, tail, {**_WINDOW, "golive_sample": "bigint"})

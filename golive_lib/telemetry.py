@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MINUTE = timedelta(minutes=1)
 CANARY, CONTROL = "canary", "control"
+PERCENTILES = series.PERCENTILES
+EVIDENCE = 20
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def gather(
         statement, values = minute_statement(snapshot, launch, window, query, flags)
         frame = snapshot.frame(statement, values)
         reading = snapshot.frame(series.reading(asked, launch.queries), values)
-        earlier = _earlier(snapshot, launch, window, query, flags)
+        earlier = gather_earlier(snapshot, launch, window, query, flags)
     except QueryFailed as failure:
         return {flag: _nothing(window, failure.reason) for flag in flags}
     sql = statement.client_sql(values)
@@ -100,6 +102,13 @@ def minute_statement(
     values = _values(snapshot, launch, asked, window)
     indexed = _indexed(snapshot, launch, asked, values)
     return series.minutes(asked, launch.queries, flags, indexed=indexed), values
+
+
+def bad_events(snapshot: Snapshot, launch: Launch, window: Window, query: str, flag: str) -> pd.DataFrame:
+    """Return the newest bad events of the canary, or of everyone where no event has a cohort; raises QueryFailed."""
+    asked = launch.query(query)
+    values = {**_values(snapshot, launch, asked, window), "golive_sample": EVIDENCE}
+    return snapshot.frame(series.bad_events(asked, launch.queries, flag), values)
 
 
 def _values(snapshot: Snapshot, launch: Launch, query: Query, window: Window) -> dict[str, Value]:
@@ -120,7 +129,10 @@ def _indexed(snapshot: Snapshot, launch: Launch, query: Query, values: dict[str,
     return bool(found["index"].notna().any())
 
 
-def _earlier(snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str]) -> pd.DataFrame:
+def gather_earlier(
+    snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str]
+) -> pd.DataFrame:
+    """Return the counts of the same local hours of each earlier day, the day before first; raises QueryFailed."""
     days = launch.plan.judge.days
     asked = launch.query(query)
     before = Window(window.since - timedelta(days=days + 1), window.until, window.as_of)

@@ -31,7 +31,7 @@ LAYERS = (
     ),
     ("db",),
     ("checks",),
-    ("launch", "telemetry", "kpis", "canary", "doctor", "views"),
+    ("launch", "telemetry", "kpis", "canary", "forecasts", "kpi_charts", "doctor", "views", "stage_views"),
     ("page", "export", "index", "notebooks", "engine", "reports"),
     ("cli",),
     ("__main__", "__init__"),

@@ -1,0 +1,52 @@
+"""Before a stage: which KPIs its window can decide, judged by the same hours of earlier days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from golive_lib.errors import PlanError
+from golive_lib.kpis import budgets
+from golive_lib.launch import instant
+from golive_lib.power import Forecast, forecast
+from golive_lib.telemetry import MINUTE, Window, gather_earlier
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from golive_lib.launch import Launch
+    from golive_lib.plan import Kpi
+
+
+@dataclass(frozen=True)
+class KpiForecast:
+    """What a coming stage can say of one KPI, from ``days`` earlier days that had traffic."""
+
+    key: str
+    kpi: Kpi
+    forecast: Forecast
+    days: int
+
+
+def before(launch: Launch, percent: float, *, started_at: datetime | str | None = None) -> tuple[KpiForecast, ...]:
+    """Forecast a stage from the mean traffic of the same hours of earlier days times its share.
+
+    Raises PlanError for an unknown stage or one without a start, QueryFailed when the events cannot be asked.
+    """
+    plan = launch.plan
+    stage = plan.stage(percent)
+    start = instant(started_at, "started_at") if started_at else stage.starts
+    if start is None:
+        raise PlanError(f"{plan.path}: stage {stage} has no 'starts'; give it there or as started_at")
+    budget = budgets(plan)
+    minutes = stage.soak / MINUTE
+    found = []
+    with launch.database.snapshot() as snapshot:
+        window = Window(start, start + stage.soak, snapshot.clock.now)
+        for key, kpi in plan.kpis.items():
+            if not kpi.allowed:
+                continue
+            days = [n for n in gather_earlier(snapshot, launch, window, kpi.query, [kpi.bad])["n"] if n]
+            rate = sum(days) / len(days) / minutes if days else 0.0
+            found.append(KpiForecast(key, kpi, forecast(rate, stage.share, minutes, budget[key]), len(days)))
+    return tuple(found)

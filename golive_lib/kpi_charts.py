@@ -1,0 +1,92 @@
+"""One chart per KPI of a stage, which asks: is the canary's bad share within its limit, and how sure is that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from golive_lib.charts import BLUE, GREY, TIME, figure, limit_line, time_axis
+from golive_lib.evidence import interval
+from golive_lib.formats import number, share
+from golive_lib.show import Chart
+from golive_lib.telemetry import MINUTE
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from numpy.typing import NDArray
+
+    from golive_lib.canary import StageResult
+    from golive_lib.kpis import KpiResult
+
+BUCKETS = 48
+_HOVER = "%{y:.2f} %"
+_BAND = "rgba(47,127,209,0.18)"
+
+
+def kpis(result: StageResult) -> tuple[Chart, ...]:
+    """Return a chart for every KPI of a stage that has a share to show and events to show it of."""
+    return tuple(kpi_chart(one, result) for one in result.kpis if one.budget.allowed and one.judgement.counts.n)
+
+
+def kpi_chart(one: KpiResult, result: StageResult) -> Chart:
+    """Return the canary's share of bad events so far with its interval, and each period's beside the control's."""
+    tz, complete = ZoneInfo(result.zone), result.soak.complete
+    size = -(-complete // BUCKETS)
+    ends = np.append(np.arange(size, complete, size), complete) - 1
+    at = pd.Series([one.telemetry.minutes[i] + MINUTE for i in ends])
+    axis = time_axis(at, tz, whole=at)
+    canary, control = one.telemetry.canary, one.telemetry.control
+    n, bad = np.cumsum(canary.n[:complete])[ends], np.cumsum(canary.bad[:complete])[ends]
+    weight = one.budget.clustering
+    bands = [interval(i / weight, b / weight, one.budget.alpha) for i, b in zip(n, bad, strict=True)]
+    who = "canary" if control is not None else "all traffic"
+    chart = figure(title=one.kpi.title, x_title=axis.title, y_title="bad, % of events", height=320)
+    edge = {"x": axis.labels, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    band = {"fill": "tonexty", "fillcolor": _BAND, "name": f"{who}: where the true share may lie"}
+    chart.add_scatter(y=[_percent(high) for _, high in bands], showlegend=False, **edge)
+    chart.add_scatter(y=[_percent(low) for low, _ in bands], **band, **edge)
+    if control is not None and control.n[:complete].sum():
+        _periods(chart, axis.labels, _per_period(control.n, control.bad, ends), "control, each period", GREY)
+    _periods(chart, axis.labels, _per_period(canary.n, canary.bad, ends), f"{who}, each period", BLUE)
+    so_far = [_percent(b / i) if i else None for i, b in zip(n, bad, strict=True)]
+    line = {"mode": "lines", "line": {"color": BLUE, "width": 3}, "hovertemplate": _HOVER}
+    chart.add_scatter(x=axis.labels, y=so_far, name=f"{who}, so far", **line)
+    chart.update_xaxes(TIME)
+    allowed = one.budget.allowed * 100
+    seen = max((value for value in so_far if value is not None), default=0.0)
+    chart.update_yaxes(range=[0, max(allowed * 2.2, seen * 1.25)])
+    limit_line(chart, allowed, f"limit {share(one.budget.allowed)}")
+    return Chart(chart, summary(one, who))
+
+
+def _percent(value: float) -> float:
+    return round(100 * float(value), 3)
+
+
+def _per_period(n: NDArray[np.int64], bad: NDArray[np.int64], ends: NDArray[np.int64]) -> list[float | None]:
+    starts = np.append(0, ends[:-1] + 1)
+    events, wrong = np.add.reduceat(n[: ends[-1] + 1], starts), np.add.reduceat(bad[: ends[-1] + 1], starts)
+    return [_percent(b / i) if i else None for i, b in zip(events, wrong, strict=True)]
+
+
+def _periods(chart: go.Figure, labels: list[str], values: list[float | None], name: str, colour: str) -> None:
+    dots = {"mode": "markers", "marker": {"color": colour, "size": 5, "opacity": 0.6}, "hovertemplate": _HOVER}
+    chart.add_scatter(x=labels, y=values, name=name, **dots)
+
+
+def summary(one: KpiResult, who: str) -> str:
+    """Say what the chart shows: the share, its limit, what is proven, and the control's."""
+    counts, (low, high) = one.judgement.counts, one.judgement.interval
+    sentence = (
+        f"{one.kpi.title}: {share(counts.share)} of {number(counts.n)} {one.kpi.noun} ({who}) were {one.kpi.bad}, "
+        f"limit {share(one.budget.allowed)}; the true share lies between {share(low)} and {share(high)}"
+    )
+    proven = {"over": ": over the limit", "under": ": within the limit", "neither": ", which proves neither side"}
+    sentence += proven[one.judgement.proven]
+    if one.versus is None or one.versus.ratio is None:
+        return f"{sentence}."
+    beside = "the same hours of earlier days (another day, so a weak comparison)" if one.confounded else "the control"
+    return f"{sentence}. That is {number(one.versus.ratio)} times {beside}."
