@@ -57,12 +57,15 @@ def run_check(
     try:
         counts = snapshot.frame(counting, values).iloc[0]
         examined, broken, unsure = (int(counts[key]) for key in ("examined", "broken", "unsure"))
-        if broken or unsure:
-            offending = compose_check(query, catalog, rows=True)
-            rows = snapshot.frame(offending, {**values, "golive_sample": sample}).drop(columns=_ADDED)
         status, reason = _judge(query, values, (examined, broken, unsure))
     except QueryFailed as failure:
         status, reason = Status.UNKNOWN, failure.reason
+    if broken or unsure:
+        try:
+            offending = compose_check(query, catalog, rows=True)
+            rows = snapshot.frame(offending, {**values, "golive_sample": sample}).drop(columns=_ADDED)
+        except QueryFailed as failure:  # the counts stand without them
+            reason += f" (the rows could not be listed: {failure.reason})"
     return CheckResult(
         name=query.name,
         title=query.title,
@@ -126,8 +129,7 @@ class Checks:
 def _sentence(results: tuple[CheckResult, ...]) -> str:
     open_points = [result for result in results if result.status is not Status.GREEN]
     if not open_points:
-        examined = sum(result.examined or 0 for result in results)
-        return f"All {len(results)} checks are green; {examined:,} rows were examined."
+        return f"All {len(results)} checks are green."
     by_status = "; ".join(
         f"{_WORDS[status]}: {', '.join(_point(result) for result in open_points if result.status is status)}"
         for status in (Status.RED, Status.UNKNOWN)
@@ -140,10 +142,8 @@ def _sentence(results: tuple[CheckResult, ...]) -> str:
 def _point(result: CheckResult) -> str:
     """Name a check and how much of it is wrong; the rule itself is for the table, not for a director."""
     name = _short(result.name)
-    if result.examined is None or not result.examined:
+    if not result.examined or result.examined == 1:
         return f"{name} ({result.reason})"
-    if result.examined == 1:
-        return name
     wrong = result.broken if result.status is Status.RED else result.unsure
     return f"{name} ({wrong:,} of {result.examined:,} rows)"
 

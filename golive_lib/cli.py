@@ -7,31 +7,24 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from golive_lib.errors import GoliveError, SettingsError
-from golive_lib.judge import Status
-from golive_lib.launch import DEMO_SCHEME, choose_plan, is_demo, kit_folder, open_launch
-from golive_lib.settings import DB_URL, OUTPUTS, PLAN, environment, outputs_folder, parse_url
-from golive_lib.show import SHAPES
+from golive_lib.console import database, err, findings, out, report, run_all, step, stoppable
+from golive_lib.errors import GoliveError
+from golive_lib.judge import EXIT_CODES, Status
+from golive_lib.launch import DEMO_SCHEME, choose_plan, kit_folder, open_launch
+from golive_lib.settings import DB_URL, OUTPUTS, PLAN, environment, outputs_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from golive_lib.doctor import Finding
     from golive_lib.reports import RunRecord
 
-OK, FAILED = 0, 1
-DEMO_NOTEBOOKS = ("sanity", "health")
-COLOURS = {Status.GREEN: "green", Status.AMBER: "yellow", Status.UNKNOWN: "magenta", Status.RED: "red"}
+OK, FAILED, HOLD = 0, 1, 3
 
 
 def _exit(code: int, **_: object) -> None:
@@ -40,14 +33,10 @@ def _exit(code: int, **_: object) -> None:
 
 app = typer.Typer(
     result_callback=_exit,
-    help="Judge a launch from the app's own Postgres tables.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out = Console()
-err = Console(stderr=True)
-
 DbUrl = Annotated[
     str | None,
     typer.Option("--db-url", help=f"postgresql://…, or demo:STORY. Default: {DB_URL} (environment or .env)."),
@@ -70,19 +59,25 @@ def demo(
     from golive_lib.demo import open_demo  # noqa: PLC0415  only this command needs the embedded server
 
     target = outputs or outputs_folder(os.environ)
-    with _stoppable(), open_demo(story, scale=scale, seed=seed, progress=_step) as database:
-        os.environ[DB_URL] = database.url
+    with stoppable(), open_demo(story, scale=scale, seed=seed, progress=step) as demo_database:
+        os.environ[DB_URL] = demo_database.url
         os.environ[PLAN] = str(kit_folder() / "launch.toml")
-        records = [_run(name, {}, target) for name in DEMO_NOTEBOOKS]
-    _report(records, target)
-    here = f"--db-url {DEMO_SCHEME}{story}"
-    out.print(Text(f"\nGo on:  golive lab {here}    golive doctor {here}    golive run sanity {here}", style="dim"))
-    return max(record.exit_code for record in records)
+        records = run_all(["sanity"], {}, target)
+        for stage in open_launch().plan.stages:
+            records += run_all(["canary"], {"stage": f"{stage.percent:g}"}, target)
+            if records[-1].exit_code:  # a launch that may not go on has no next stage
+                break
+        records += run_all(["health"], {}, target)
+    report(records, target)
+    out.print(Text("\nGo on with any of these:", style="dim"))
+    for command in ("lab", "doctor", "run canary -p stage=25", "check sanity"):
+        out.print(Text(f"  golive {command} --db-url {DEMO_SCHEME}{story}", style="dim"))
+    return _worst(records)
 
 
 @app.command()
 def run(
-    notebooks: Annotated[list[str], typer.Argument(help="Notebooks by name; 'golive list' shows them.")],
+    notebooks: Annotated[list[str], typer.Argument(help="Notebooks by name or path; 'golive list' shows them.")],
     parameter: Annotated[
         list[str] | None, typer.Option("-p", "--parameter", help="NAME=VALUE, as often as needed.")
     ] = None,
@@ -93,10 +88,16 @@ def run(
     """Run notebooks and write their reports; exits with the worst verdict."""
     given = dict(_pair(text) for text in parameter or ())
     target = outputs or outputs_folder(environment(Path.cwd()))
-    with _database(db_url, plan):
-        records = [_run(name, given, target) for name in notebooks]
-    _report(records, target)
-    return max(record.exit_code for record in records)
+    with database(db_url, plan):
+        records = run_all(notebooks, given, target)
+    report(records, target)
+    return _worst(records)
+
+
+def _worst(records: list[RunRecord]) -> int:
+    """Return the exit code of several runs; a crash outweighs a verdict, for it says nothing about the launch."""
+    codes = [record.exit_code for record in records]
+    return FAILED if FAILED in codes else max(codes)
 
 
 @app.command()
@@ -104,10 +105,10 @@ def doctor(db_url: DbUrl = None, plan: PlanFile = None) -> int:
     """Say in one table what can be reached: server, pooler, role, tables, columns, indexes."""
     from golive_lib.doctor import examine  # noqa: PLC0415  keeps the other commands' start short
 
-    with _database(db_url, plan), err.status("asking the database"):
-        findings = examine(open_launch())
-    out.print(_findings(findings))
-    return OK if all(finding.status in (Status.GREEN, Status.AMBER) for finding in findings) else FAILED
+    with database(db_url, plan), err.status("asking the database"):
+        found = examine(open_launch())
+    out.print(findings(found))
+    return OK if all(finding.status in (Status.GREEN, Status.AMBER) for finding in found) else HOLD
 
 
 @app.command()
@@ -118,9 +119,8 @@ def check(
 ) -> int:
     """Judge checks in the terminal, without a report."""
     from golive_lib import views  # noqa: PLC0415  keeps the other commands' start short
-    from golive_lib.judge import EXIT_CODES  # noqa: PLC0415  likewise
 
-    with _database(db_url, plan):
+    with database(db_url, plan):
         launch = open_launch()
         chosen = [launch.checks(name) for name in names]
     for checks in chosen:
@@ -129,9 +129,13 @@ def check(
 
 
 @app.command()
-def sql(name: Annotated[str, typer.Argument()], db_url: DbUrl = None, plan: PlanFile = None) -> int:
+def sql(
+    name: Annotated[str, typer.Argument(help="A query, such as sanity/consent.")],
+    db_url: DbUrl = None,
+    plan: PlanFile = None,
+) -> int:
     """Print a query as any SQL client runs it, with its sources and values written in."""
-    with _database(db_url, plan):
+    with database(db_url, plan):
         sys.stdout.write(open_launch().sql(name) + "\n;\n")
     return OK
 
@@ -143,7 +147,7 @@ def list_(plan: PlanFile = None) -> int:
     from golive_lib.notebooks import find_notebooks, parameters  # noqa: PLC0415  likewise
     from golive_lib.plan import read_plan  # noqa: PLC0415  likewise
 
-    chosen = read_plan(choose_plan(plan or os.environ.get(PLAN)))
+    chosen = read_plan(choose_plan(plan or environment(Path.cwd()).get(PLAN)))
     table = Table("notebook", "parameter", "type", "default", "meaning", box=None)
     for name, path in find_notebooks(chosen.root).items():
         for i, p in enumerate(parameters(path)):
@@ -169,17 +173,32 @@ def lab(
     folder = Path.cwd()
     if not (folder / "notebooks").is_dir():
         shutil.copytree(kit_folder() / "notebooks", folder / "notebooks")
-        _step("copied the kit's notebooks into ./notebooks, yours to change")
-    with _database(given, plan):
+        step("copied the kit's notebooks into ./notebooks, yours to change")
+    with database(given, plan):
         command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", f"--port={port}"]
         command += ["--LabApp.default_url=/lab/tree/notebooks", *([] if browser else ["--no-browser"])]
         command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        with subprocess.Popen(command) as server:  # noqa: S603  our own interpreter and options
-            try:
-                return server.wait()
-            except KeyboardInterrupt:
-                server.terminate()
-                return OK
+        server = subprocess.Popen(command)  # noqa: S603  our own interpreter and options
+        try:
+            return server.wait()
+        except KeyboardInterrupt:
+            return OK
+        finally:
+            server.terminate()
+            server.wait()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(version("golive"))
+        raise typer.Exit
+
+
+@app.callback()
+def golive(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Judge a launch from the app's own Postgres tables."""
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -187,79 +206,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
     return name, value
-
-
-@contextmanager
-def _database(db_url: str | None, plan: Path | None) -> Iterator[None]:
-    """Put the database and the plan into the environment, where kernels find them; a demo stays up meanwhile."""
-    env = environment(Path.cwd())
-    url = db_url or env.get(DB_URL)
-    if not url:
-        raise SettingsError(f"no database: set {DB_URL}, or pass --db-url (try --db-url {DEMO_SCHEME}healthy)")
-    chosen = choose_plan(plan or env.get(PLAN))
-    if not chosen.is_file():
-        raise SettingsError(f"{chosen}: there is no such launch plan; name one with --plan")
-    os.environ[PLAN] = str(chosen.resolve())
-    if not is_demo(url):
-        os.environ[DB_URL] = parse_url(url).environment()
-        yield
-        return
-    from golive_lib.demo import open_demo  # noqa: PLC0415  a real launch needs no embedded server
-
-    with _stoppable(), open_demo(url.removeprefix(DEMO_SCHEME), progress=_step) as database:
-        os.environ[DB_URL] = database.url
-        yield
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Turn Ctrl-C into a message: what was being written is gone by then."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise GoliveError("stopped; nothing was written for the run at work") from None
-
-
-def _step(text: str) -> None:
-    err.print(Text(f"· {text}", style="dim"))
-
-
-def _run(name: str, given: dict[str, str], outputs: Path) -> RunRecord:
-    """Run one notebook with a progress bar over its cells."""
-    from golive_lib import notebooks, reports  # noqa: PLC0415  a second that other commands need not wait
-
-    path = notebooks.find_notebook(name, choose_plan(os.environ.get(PLAN)).parent)
-    parameters = notebooks.typed(given, notebooks.parameters(path), name)
-    work = reports.Run(path, parameters, str(parse_url(os.environ[DB_URL])), outputs)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with _stoppable(), Progress(*columns, console=err) as progress:
-        task = progress.add_task(f"{name}: running", total=None)
-        record = reports.execute(work, lambda cell, cells: progress.update(task, completed=cell, total=cells))
-        progress.update(task, description=f"{name}: {record.verdict or 'failed'}", completed=1, total=1)
-    return record
-
-
-def _report(records: list[RunRecord], outputs: Path) -> None:
-    for record in records:
-        status = Status(record.status) if record.status else Status.RED
-        word = record.verdict or "failed"
-        out.print(Text(f"{SHAPES[status]} {record.notebook}: {word}", style=COLOURS[status]), Text(record.sentence))
-        out.print(Text(f"  {outputs / record.html}", style="dim"))
-    out.print(Text(f"All runs: {outputs / 'index.html'}"))
-
-
-def _findings(findings: tuple[Finding, ...]) -> Table:
-    table = Table("area", "what", "status", "detail", box=None)
-    for finding in findings:
-        mark = Text(f"{SHAPES[finding.status]} {finding.status}", style=COLOURS[finding.status])
-        table.add_row(finding.area, Text(finding.item), mark, Text(finding.detail))
-    return table
 
 
 def main() -> None:

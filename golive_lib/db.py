@@ -191,14 +191,16 @@ def _unreachable(error: sa.exc.DBAPIError, url: DatabaseUrl) -> str:
     """Say in one message what was tried, what came back, and what to do next."""
     words = url.scrub(" ".join(str(error.orig).split()))
     hints = {
-        "password authentication failed": "check the user and the password in GOLIVE_DB_URL",
-        "no password supplied": "put the password into GOLIVE_DB_URL",
-        "does not exist": "check the names in GOLIVE_DB_URL",
+        "password authentication failed": "check the user and the password in the database URL",
+        "no password supplied": "put the password into the database URL",
+        "does not exist": "check the names in the database URL",
+        "does not support SSL": "this server has no TLS: leave sslmode=require out, or ask for TLS there",
+        "invalid connection option": "check what follows '?' in the database URL",
         "refused": "is the server running, and is this its port (Supabase: 5432 session, 6543 transaction pooler)?",
         "No such file": "is the server running on this socket?",
-        "resolve": "check the host's name in GOLIVE_DB_URL",
+        "resolve": "check the host's name in the database URL",
         "timeout": "is the host reachable from here (VPN, firewall, IPv6 only)?",
-        "SSL": "add ?sslmode=require to GOLIVE_DB_URL",
+        "SSL": "check sslmode in the database URL",
     }
     hint = next((hint for part, hint in hints.items() if part in words), "run 'golive doctor' for what can be reached")
     return f"{url}: {words}\n  next: {hint}"

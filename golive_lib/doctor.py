@@ -65,7 +65,7 @@ def _server(launch: Launch, role: pd.Series[Any], links: tuple[Link, Link]) -> I
         "server",
         f"PostgreSQL {role['server_version']}",
         Status.RED if old else Status.GREEN,
-        "older than 15: not supported" if old else f"database {role['database']} at {launch.database.url}",
+        "older than 15: not supported" if old else str(launch.database.url),
     )
     yield Finding("server", "connection", Status.GREEN, connection_mode(links))
     remote = links[0].own_port is not None and launch.database.url.host not in {"localhost", "127.0.0.1", "::1"}
@@ -119,7 +119,8 @@ def _source(snapshot: Snapshot, launch: Launch, query: Query) -> Iterator[Findin
     try:
         origins = snapshot.origins(compose(query, launch.queries), {})
     except QueryFailed as failure:
-        yield Finding("source", query.name, Status.UNKNOWN, failure.reason)
+        mend = f"adapt it in a {query.name}.sql of your own, in a query folder of the plan"
+        yield Finding("source", query.name, Status.UNKNOWN, f"{failure.reason}; {mend}")
         return
     expected = [(name, _TYPE_ALIASES.get(type_, type_)) for name, type_ in query.columns]
     seen = [(origin.name, origin.type) for origin in origins]

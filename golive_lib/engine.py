@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 NAME = "golive"
 TERMINATED = 143
+LOG = "kernel.log"
 
 
 class _Client(PapermillNotebookClient):
@@ -40,7 +42,9 @@ class _Client(PapermillNotebookClient):
         loop.remove_signal_handler(signal.SIGINT)
         loop.remove_signal_handler(signal.SIGTERM)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
-        await super().async_start_new_kernel(**kwargs)
+        # The kernel's own log would mix with ours; what a dead kernel said last is shown with its report.
+        with (Path(self.sockets) / LOG).open("wb") as log:
+            await super().async_start_new_kernel(**kwargs, stdout=log, stderr=log)
 
 
 class GoliveEngine(NBClientEngine):
@@ -61,7 +65,11 @@ class GoliveEngine(NBClientEngine):
                 on_cell_start=lambda cell, cell_index: on_cell(cell_index),  # noqa: ARG005  nbclient calls by keyword
             )
             client.sockets = sockets
-            client.execute()
+            try:
+                client.execute()
+            except DeadKernelError:
+                said = (Path(sockets) / LOG).read_text(errors="replace").strip().splitlines()
+                raise DeadKernelError(said[-1] if said else "") from None
 
 
 papermill_engines.register(NAME, GoliveEngine)

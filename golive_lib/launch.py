@@ -18,7 +18,7 @@ from golive_lib.settings import DB_URL, PLAN, environment, parse_url
 from golive_lib.show import table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import pandas as pd
 
@@ -78,10 +78,16 @@ class Launch:
             return self._run(snapshot, query, params, sample)
 
     def checks(self, folder: str, *, sample: int = SAMPLE, **params: Value | datetime) -> Checks:
-        """Judge every check of a folder in one snapshot; each takes those of ``params`` that it declares."""
-        chosen = [q for name, q in sorted(self.queries.items()) if name.startswith(f"{folder}/") and q.expect]
+        """Judge every check of a folder, or one by its name, in one snapshot.
+
+        Each takes those of ``params`` that it declares; raises QueryError for one that none declares.
+        """
+        checks = {name: query for name, query in sorted(self.queries.items()) if query.expect}
+        chosen = [q for name, q in checks.items() if name == folder or name.startswith(f"{folder.rstrip('/')}/")]
         if not chosen:
-            raise QueryError(f"there is no check in {folder!r}; folders are {', '.join(self._folders())}")
+            raise QueryError(f"there is no check {folder!r}; {_near(folder, checks)}")
+        if sample < 1:
+            raise QueryError(f"sample = {sample}: at least one offending row is shown")
         declared = {param.name for query in chosen for param in query.params}
         if unknown := sorted(set(params) - declared):
             raise QueryError(f"no check of {folder!r} has a parameter {unknown[0]!r}; they have {sorted(declared)}")
@@ -137,13 +143,16 @@ class Launch:
     def query(self, name: str) -> Query:
         """Return a query by name; raises QueryError that lists its neighbours."""
         if name not in self.queries:
-            folder = name.split("/", maxsplit=1)[0]
-            near = [known for known in sorted(self.queries) if known.startswith(folder)] or self._folders()
-            raise QueryError(f"there is no query {name!r}; there are {', '.join(near)}")
+            raise QueryError(f"there is no query {name!r}; {_near(name, self.queries)}")
         return self.queries[name]
 
-    def _folders(self) -> list[str]:
-        return sorted({name.split("/")[0] for name in self.queries})
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """Name what somebody may have meant."""
+    names = sorted(known)
+    folder = [each for each in names if each.startswith(f"{name.split('/', maxsplit=1)[0]}/")]
+    ends = [each for each in names if name.rsplit("/", maxsplit=1)[-1] in each]
+    return f"there are {', '.join(folder or ends or names)}"
 
 
 def _declared(query: Query, params: Mapping[str, Value | datetime]) -> dict[str, Value | datetime]:

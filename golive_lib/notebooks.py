@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golive_lib.errors import ReportError, UsageError
@@ -12,7 +13,6 @@ from golive_lib.launch import kit_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from golive_lib.statement import Value
 
@@ -37,7 +37,9 @@ def find_notebooks(root: Path) -> dict[str, Path]:
 
 
 def find_notebook(name: str, root: Path) -> Path:
-    """Return one notebook by name; raises UsageError that lists those there are."""
+    """Return one notebook by name or path; raises UsageError that lists those there are."""
+    if name.endswith(".ipynb") and Path(name).is_file():
+        return Path(name)
     known = find_notebooks(root)
     if name not in known:
         raise UsageError(f"there is no notebook {name!r}; there are {', '.join(sorted(known))}")
@@ -81,11 +83,16 @@ def typed(given: Mapping[str, str], known: tuple[Parameter, ...], notebook: str)
     """
     types = {parameter.name: parameter.type for parameter in known}
     for name in given:
-        if _SECRET.search(name):
-            raise UsageError(f"{name}: a parameter is written into the report; put secrets into the environment")
+        refuse_secret(name)
         if name not in types:
             raise UsageError(f"notebook {notebook!r} has no parameter {name!r}; it has {', '.join(types) or 'none'}")
     return {name: _value(name, text, types[name], notebook) for name, text in given.items()}
+
+
+def refuse_secret(name: str) -> None:
+    """Raise UsageError for a parameter whose name looks like a secret's."""
+    if _SECRET.search(name):
+        raise UsageError(f"{name}: a parameter is written into the report; put secrets into the environment")
 
 
 def _value(name: str, text: str, type_: str, notebook: str) -> Value:

@@ -195,7 +195,7 @@ def load(folders: Iterable[Path]) -> dict[str, Query]:
             name = path.relative_to(folder).with_suffix("").as_posix()
             if not _NAME.fullmatch(name):
                 raise QueryError(f"{path}: a query's path is lower case letters, digits and _ in one folder or more")
-            query = parse(path.read_text(encoding="utf-8"), name=name, path=_shown(path))
+            query = parse(_text(path), name=name, path=_shown(path))
             replaced = catalog.get(name)
             if replaced and replaced.columns != query.columns:
                 raise QueryError(f"{path}: its columns must be those of {replaced.path}: {_spelled(replaced.columns)}")
@@ -203,6 +203,13 @@ def load(folders: Iterable[Path]) -> dict[str, Query]:
     for query in catalog.values():
         _check_sources(query, catalog)
     return catalog
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise QueryError(f"{_shown(path)}: cannot be read as UTF-8 text: {error}") from None
 
 
 def _shown(path: Path) -> Path:

@@ -129,8 +129,8 @@ def _execute(run: Run, folder: Path, on_cell: Callable[[int, int], None]) -> tup
         )
     except PapermillExecutionError as crash:
         error = f"{crash.ename}: {crash.evalue}"
-    except DeadKernelError:
-        error = "the kernel died: it was killed, or ran out of memory"
+    except DeadKernelError as death:
+        error = f"the kernel died: it was killed, or ran out of memory{f' ({death})' if str(death) else ''}"
     if not kept:
         raise ReportError(f"{run.notebook}: the notebook could not be started: {error}")
     return kept[0], error

@@ -121,8 +121,9 @@ def _decoded(password: str) -> str:
 
 
 def environment(folder: Path, process: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the ``.env`` of a folder with the process's environment over it."""
-    file = {key: value for key, value in dotenv_values(folder / ".env").items() if value is not None}
+    """Return the nearest ``.env`` of a folder or one above it, with the process's environment over it."""
+    nearest = next((path for parent in (folder, *folder.parents) if (path := parent / ".env").is_file()), None)
+    file = {key: value for key, value in dotenv_values(nearest).items() if value is not None} if nearest else {}
     return file | dict(os.environ if process is None else process)
 
 

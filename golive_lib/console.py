@@ -1,0 +1,129 @@
+"""What the commands share: the database they work on, notebooks run with a progress bar, and how results print."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from golive_lib.errors import GoliveError, SettingsError, UsageError
+from golive_lib.judge import Status, Verdict
+from golive_lib.launch import DEMO_SCHEME, choose_plan, is_demo
+from golive_lib.settings import DB_URL, PLAN, environment, parse_url
+from golive_lib.show import SHAPES, VERDICTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from golive_lib.doctor import Finding
+    from golive_lib.reports import Run, RunRecord
+
+COLOURS = {Status.GREEN: "green", Status.AMBER: "yellow", Status.UNKNOWN: "magenta", Status.RED: "red"}
+out = Console()
+err = Console(stderr=True)
+
+
+def step(text: str) -> None:
+    """Say on the error stream what is being done."""
+    err.print(Text(f"· {text}", style="dim"))
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Turn Ctrl-C into a message: what was being written is gone by then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise GoliveError("stopped; nothing was written for the run at work") from None
+
+
+@contextmanager
+def database(db_url: str | None, plan: Path | None) -> Iterator[None]:
+    """Put the database and the plan into the environment, where kernels find them; a demo stays up meanwhile."""
+    env = environment(Path.cwd())
+    url = db_url or env.get(DB_URL)
+    if not url:
+        raise SettingsError(f"no database: set {DB_URL}, or pass --db-url (try --db-url {DEMO_SCHEME}healthy)")
+    chosen = choose_plan(plan or env.get(PLAN))
+    if not chosen.is_file():
+        raise SettingsError(f"{chosen}: there is no such launch plan; name one with --plan")
+    os.environ[PLAN] = str(chosen.resolve())
+    if not is_demo(url):
+        os.environ[DB_URL] = parse_url(url).environment()
+        yield
+        return
+    from golive_lib.demo import open_demo  # noqa: PLC0415  a real launch needs no embedded server
+
+    with stoppable(), open_demo(url.removeprefix(DEMO_SCHEME), progress=step) as demo:
+        os.environ[DB_URL] = demo.url
+        yield
+
+
+def run_all(names: Sequence[str], given: Mapping[str, str], outputs: Path) -> list[RunRecord]:
+    """Run notebooks one after the other, each with those of the parameters that it knows.
+
+    Raises UsageError, before anything runs, for an unknown notebook, a parameter that none of them knows or a value of
+    the wrong type.
+    """
+    from golive_lib import notebooks, reports  # noqa: PLC0415  a second that other commands need not wait
+
+    root = choose_plan(os.environ.get(PLAN)).parent
+    paths = [notebooks.find_notebook(name, root) for name in names]
+    known = {path: notebooks.parameters(path) for path in paths}
+    everywhere = {parameter.name for each in known.values() for parameter in each}
+    if strange := sorted(set(given) - everywhere):
+        notebooks.refuse_secret(strange[0])
+        has = ", ".join(sorted(everywhere))
+        raise UsageError(f"no parameter {strange[0]!r} in {', '.join(names)}; there are {has}")
+    work = []
+    for path in paths:
+        own = {name: text for name, text in given.items() if name in {parameter.name for parameter in known[path]}}
+        values = notebooks.typed(own, known[path], path.stem)
+        work.append(reports.Run(path, values, str(parse_url(os.environ[DB_URL])), outputs))
+    return [_run(each) for each in work]
+
+
+def _run(work: Run) -> RunRecord:
+    from golive_lib import reports  # noqa: PLC0415  as above
+
+    name = work.notebook.stem
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with stoppable(), Progress(*columns, console=err) as progress:
+        task = progress.add_task(f"{name}: running", total=None)
+        record = reports.execute(work, lambda cell, cells: progress.update(task, completed=cell, total=cells))
+        progress.update(task, description=f"{name}: {record.verdict or 'failed'}", completed=1, total=1)
+    return record
+
+
+def report(records: Sequence[RunRecord], outputs: Path) -> None:
+    """Print what each run found and where its page is."""
+    for record in records:
+        status = VERDICTS[Verdict(record.verdict)][1] if record.verdict else None
+        mark, colour = (SHAPES[status], COLOURS[status]) if status else ("✕", "red")
+        head = Text(f"{mark} {record.notebook}: {record.verdict or 'failed'}  ", style=f"bold {colour}")
+        out.print(head + Text(record.sentence, style="not bold default"))
+        out.print(Text(f"  {outputs / record.html}", style="dim"), soft_wrap=True)
+    out.print(Text(f"All runs: {outputs / 'index.html'}"), soft_wrap=True)
+
+
+def findings(found: Sequence[Finding]) -> Table:
+    """Return the doctor's findings as a table for the terminal."""
+    table = Table(box=None)
+    for title in ("area", "what", "status", "detail"):
+        table.add_column(title, overflow="fold")
+    for finding in found:
+        mark = Text(f"{SHAPES[finding.status]} {finding.status}", style=COLOURS[finding.status])
+        table.add_row(finding.area, Text(finding.item), mark, Text(finding.detail))
+    return table
