@@ -14,6 +14,7 @@ from golive_lib.statement import filled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from golive_lib.db import Clock, Snapshot
     from golive_lib.query import Query
@@ -107,6 +108,11 @@ class Checks:
     launch: str
     database: str
     zone: str
+
+    @property
+    def as_of(self) -> datetime:
+        """The instant the checks were judged at; give it to what stands beside them."""
+        return self.clock.now
 
     def __iter__(self) -> Iterator[CheckResult]:
         return iter(self.results)

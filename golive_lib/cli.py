@@ -15,11 +15,24 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from golive_lib.console import database, err, findings, out, report, run_all, step, stoppable
+from golive_lib import cli_canary
+from golive_lib.console import (
+    DbUrl,
+    Outputs,
+    PlanFile,
+    database,
+    err,
+    findings,
+    out,
+    report,
+    run_all,
+    step,
+    stoppable,
+)
 from golive_lib.errors import GoliveError
 from golive_lib.judge import EXIT_CODES, Status
 from golive_lib.launch import DEMO_SCHEME, choose_plan, kit_folder, open_launch
-from golive_lib.settings import DB_URL, OUTPUTS, PLAN, environment, outputs_folder
+from golive_lib.settings import DB_URL, PLAN, environment, outputs_folder
 
 if TYPE_CHECKING:
     from golive_lib.reports import RunRecord
@@ -37,14 +50,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-DbUrl = Annotated[
-    str | None,
-    typer.Option("--db-url", help=f"postgresql://…, or demo:STORY. Default: {DB_URL} (environment or .env)."),
-]
-PlanFile = Annotated[Path | None, typer.Option("--plan", help="The launch plan. Default: the nearest launch.toml.")]
-Outputs = Annotated[
-    Path | None, typer.Option("--outputs", help=f"Where reports go. Default: {OUTPUTS}, else ./outputs.")
-]
 Story = Annotated[str, typer.Argument(help="healthy, api-regression, silent, thin or dirty.")]
 
 
@@ -176,6 +181,7 @@ def lab(
         step("copied the kit's notebooks into ./notebooks, yours to change")
     with database(given, plan):
         command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", f"--port={port}"]
+        command += ["--ServerApp.port_retries=0"] if port else []
         command += ["--LabApp.default_url=/lab/tree/notebooks", *([] if browser else ["--no-browser"])]
         command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         server = subprocess.Popen(command)  # noqa: S603  our own interpreter and options
@@ -186,6 +192,9 @@ def lab(
         finally:
             server.terminate()
             server.wait()
+
+
+cli_canary.register(app)
 
 
 def _version(wanted: bool) -> None:

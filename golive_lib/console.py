@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -15,7 +16,7 @@ from rich.text import Text
 from golive_lib.errors import GoliveError, SettingsError, UsageError
 from golive_lib.judge import Status, Verdict
 from golive_lib.launch import DEMO_SCHEME, choose_plan, is_demo
-from golive_lib.settings import DB_URL, PLAN, environment, parse_url
+from golive_lib.settings import DB_URL, OUTPUTS, PLAN, environment, parse_url
 from golive_lib.show import SHAPES, VERDICTS
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
     from golive_lib.reports import Run, RunRecord
 
 COLOURS = {Status.GREEN: "green", Status.AMBER: "yellow", Status.UNKNOWN: "magenta", Status.RED: "red"}
+DbUrl = Annotated[
+    str | None,
+    typer.Option("--db-url", help=f"postgresql://…, or demo:STORY. Default: {DB_URL} (environment or .env)."),
+]
+PlanFile = Annotated[Path | None, typer.Option("--plan", help="The launch plan. Default: the nearest launch.toml.")]
+Outputs = Annotated[
+    Path | None, typer.Option("--outputs", help=f"Where reports go. Default: {OUTPUTS}, else ./outputs.")
+]
 out = Console()
 err = Console(stderr=True)
 
@@ -114,7 +123,7 @@ def report(records: Sequence[RunRecord], outputs: Path) -> None:
         mark, colour = (SHAPES[status], COLOURS[status]) if status else ("✕", "red")
         head = Text(f"{mark} {record.notebook}: {record.verdict or 'failed'}  ", style=f"bold {colour}")
         out.print(head + Text(record.sentence, style="not bold default"))
-        out.print(Text(f"  {outputs / record.html}", style="dim"), soft_wrap=True)
+        out.print(Text(f"  {outputs / (record.html or record.run_id)}", style="dim"), soft_wrap=True)
     out.print(Text(f"All runs: {outputs / 'index.html'}"), soft_wrap=True)
 
 

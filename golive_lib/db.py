@@ -16,6 +16,7 @@ import psycopg
 import sqlalchemy as sa
 
 from golive_lib.errors import DatabaseError, QueryFailed
+from golive_lib.formats import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +40,7 @@ select coalesce(nullif(current_setting('golive.now', true), '')::timestamptz, no
 """
 _NUMBERS = {"numeric", "float4", "float8"}
 _INTEGERS = {"int2", "int4", "int8", "oid"}
-_INSTANTS = {"timestamptz", "timestamp", "date"}
+_INSTANTS = {"timestamptz", "timestamp"}
 
 
 @dataclass(frozen=True)
@@ -209,9 +210,13 @@ def _unreachable(error: sa.exc.DBAPIError, url: DatabaseUrl) -> str:
 def _failure(error: sa.exc.DBAPIError, statement: Statement, offset: int, url: DatabaseUrl) -> DatabaseError:
     """Turn the driver's error into the reason of an unknown, with the file and line when it has a position."""
     original = error.orig
-    if error.connection_invalidated or not isinstance(original, psycopg.Error) or original.sqlstate is None:
+    lost = isinstance(original, psycopg.OperationalError | psycopg.InterfaceError) and original.sqlstate is None
+    if error.connection_invalidated or lost or not isinstance(original, psycopg.Error):
         return DatabaseError(_unreachable(error, url))
-    words = url.scrub(original.diag.message_primary or "the statement failed")
+    if original.sqlstate is None:  # the driver could not read what came back, such as the timestamp 'infinity'
+        reason = mask(f"an answer cannot be read: {' '.join(str(original).split())}")
+        return QueryFailed(reason, reason=reason)
+    words = mask(url.scrub(original.diag.message_primary or "the statement failed"))
     position = int(original.diag.statement_position or 0) - offset
     where = statement.locate(position) if position > 0 else None
     reason = _reason(original.sqlstate, words)

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 NAME = "golive"
 TERMINATED = 143
-LOG = "kernel.log"
 
 
 class _Client(PapermillNotebookClient):
     sockets: str
+    said: IO[bytes]
 
     def create_kernel_manager(self) -> KernelManager:
         # Sockets in a private folder: nobody else can connect, and no two kernels race for a port.
@@ -43,8 +43,7 @@ class _Client(PapermillNotebookClient):
         loop.remove_signal_handler(signal.SIGTERM)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
         # The kernel's own log would mix with ours; what a dead kernel said last is shown with its report.
-        with (Path(self.sockets) / LOG).open("wb") as log:
-            await super().async_start_new_kernel(**kwargs, stdout=log, stderr=log)
+        await super().async_start_new_kernel(**kwargs, stdout=self.said, stderr=self.said)
 
 
 class GoliveEngine(NBClientEngine):
@@ -56,7 +55,7 @@ class GoliveEngine(NBClientEngine):
         keep: Callable[[NotebookNode], None] = kwargs.pop("keep")
         on_cell: Callable[[int], None] = kwargs.pop("on_cell")
         keep(nb_man.nb)
-        with tempfile.TemporaryDirectory(prefix="golive-") as sockets:
+        with tempfile.TemporaryDirectory(prefix="golive-") as sockets, tempfile.TemporaryFile() as said:
             client = _Client(
                 nb_man,
                 kernel_name=kernel_name,
@@ -64,12 +63,13 @@ class GoliveEngine(NBClientEngine):
                 log_output=False,
                 on_cell_start=lambda cell, cell_index: on_cell(cell_index),  # noqa: ARG005  nbclient calls by keyword
             )
-            client.sockets = sockets
+            client.sockets, client.said = sockets, said
             try:
                 client.execute()
             except DeadKernelError:
-                said = (Path(sockets) / LOG).read_text(errors="replace").strip().splitlines()
-                raise DeadKernelError(said[-1] if said else "") from None
+                said.seek(0)
+                lines = said.read().decode(errors="replace").strip().splitlines()
+                raise DeadKernelError(lines[-1] if lines else "") from None
 
 
 papermill_engines.register(NAME, GoliveEngine)

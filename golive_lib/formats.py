@@ -62,7 +62,7 @@ def duration(milliseconds: float | Decimal | None) -> str:
     if milliseconds is None or missing(milliseconds):
         return MISSING
     value = float(milliseconds)
-    if abs(value) < 1_000:  # noqa: PLR2004
+    if abs(value) < 1_000 or math.isinf(value):  # noqa: PLR2004
         return number(value, "ms")
     seconds = value / 1_000
     if abs(seconds) < 60:  # noqa: PLR2004

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from golive_lib.errors import ReportError, UsageError
 from golive_lib.launch import kit_folder
+from golive_lib.leaks import leak
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,6 +97,8 @@ def refuse_secret(name: str) -> None:
 
 
 def _value(name: str, text: str, type_: str, notebook: str) -> Value:
+    if leak(text, ()):
+        raise UsageError(f"notebook {notebook!r}: {name} holds a secret; put it into the environment")
     try:
         match type_:
             case "int":

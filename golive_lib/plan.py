@@ -98,7 +98,7 @@ class Kpi:
     title: str
     query: str
     bad: Identifier
-    limit: Annotated[float, Field(ge=0)]
+    limit: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     unit: Literal["ms", "s", "share", "count"]
     noun: str = "events"
     percentile: Share | None = None

@@ -199,6 +199,8 @@ def load(folders: Iterable[Path]) -> dict[str, Query]:
             replaced = catalog.get(name)
             if replaced and replaced.columns != query.columns:
                 raise QueryError(f"{path}: its columns must be those of {replaced.path}: {_spelled(replaced.columns)}")
+            if replaced and replaced.expect and not query.expect:
+                raise QueryError(f"{path}: {replaced.path} is a check; without '-- expect:' it would judge nothing")
             catalog[name] = query
     for query in catalog.values():
         _check_sources(query, catalog)

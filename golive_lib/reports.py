@@ -8,9 +8,10 @@ import secrets
 import shutil
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -25,10 +26,12 @@ from golive_lib.errors import ReportError
 from golive_lib.export import ReportMeta, to_html
 from golive_lib.index import index_html
 from golive_lib.judge import EXIT_CODES, VERDICT_MIME, Verdict
+from golive_lib.leaks import leak, secrets_of
+from golive_lib.page import first_heading
+from golive_lib.settings import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from nbformat import NotebookNode
 
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 CRASHED = 1
 SCHEMA = 1
+RECORD = "record.json"
+_OUTCOME = {"verdict", "status", "sentence", "at", "zone"}
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ class RunRecord:
     parameters: Mapping[str, Value]
     database: str
     error: str | None
-    html: str
-    ipynb: str
+    html: str | None
+    ipynb: str | None
     version: str
     schema: int = SCHEMA
 
@@ -85,10 +90,8 @@ def execute(run: Run, on_cell: Callable[[int, int], None] = lambda *_: None) -> 
     started = datetime.now(UTC)
     with _workplace(run, started) as (run_id, folder):
         clock = time.monotonic()
-        notebook, error = _execute(run, folder, on_cell)
-        outcome = _outcome(notebook) if error is None else None
-        if error is None and outcome is None:
-            error = "the notebook finished without a verdict; its last cells may not have run (sys.exit?)"
+        notebook, error = _execute(run, on_cell)
+        outcome, error = (None, error) if error else _outcome(notebook)
         record = RunRecord(
             run_id=run_id,
             notebook=run.notebook.stem,
@@ -107,19 +110,19 @@ def execute(run: Run, on_cell: Callable[[int, int], None] = lambda *_: None) -> 
             ipynb=f"{run_id}/{run.notebook.stem}.ipynb",
             version=version("golive"),
         )
-        _write(folder, notebook, record)
+        record = _publish(folder, notebook, record)
     refresh_index(run.outputs)
     return record
 
 
-def _execute(run: Run, folder: Path, on_cell: Callable[[int, int], None]) -> tuple[NotebookNode, str | None]:
+def _execute(run: Run, on_cell: Callable[[int, int], None]) -> tuple[NotebookNode, str | None]:
     """Return the notebook as far as it came, and what stopped it."""
     kept: list[NotebookNode] = []
     error = None
     try:
         papermill.execute_notebook(
             run.notebook,
-            folder / f"{run.notebook.stem}.ipynb",
+            None,  # nothing is written before it has been looked through for secrets
             dict(run.parameters),
             engine_name=engine.NAME,
             progress_bar=False,
@@ -131,41 +134,55 @@ def _execute(run: Run, folder: Path, on_cell: Callable[[int, int], None]) -> tup
         error = f"{crash.ename}: {crash.evalue}"
     except DeadKernelError as death:
         error = f"the kernel died: it was killed, or ran out of memory{f' ({death})' if str(death) else ''}"
+    except Exception as failure:  # noqa: BLE001  a missing kernel, one that does not start: the notebook is kept
+        error = f"{type(failure).__name__}: {failure}"
     if not kept:
         raise ReportError(f"{run.notebook}: the notebook could not be started: {error}")
     return kept[0], error
 
 
-def _outcome(notebook: NotebookNode) -> dict[str, str] | None:
-    """Return the last verdict among a notebook's outputs."""
-    found = [
-        output.data[VERDICT_MIME]
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if VERDICT_MIME in output.get("data", {})
-    ]
-    return found[-1] if found else None
+def _outcome(notebook: NotebookNode) -> tuple[dict[str, str] | None, str | None]:
+    """Return the one verdict among a notebook's outputs, or why there is none to trust."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    found = [data[VERDICT_MIME] for data in outputs if VERDICT_MIME in data]
+    if not all(cell.execution_count for cell in cells):
+        return None, "the notebook stopped before its last cell (sys.exit?), so its verdict does not count"
+    if len(found) != 1:
+        return None, f"the notebook finished with {len(found) or 'no'} verdicts; exactly one is needed"
+    if not isinstance(found[0], dict) or not set(found[0]) >= _OUTCOME or found[0]["verdict"] not in set(Verdict):
+        return None, "the notebook's verdict is not one of the kit's; show it with views.verdict"
+    return found[0], None
 
 
-def _write(folder: Path, notebook: NotebookNode, record: RunRecord) -> None:
+def _publish(folder: Path, notebook: NotebookNode, record: RunRecord) -> RunRecord:
+    """Write the notebook, its page and the record; what holds a secret is withheld, and the record says so."""
     # papermill notes where the files lay, which is nobody's business.
     for key in ("input_path", "output_path"):
         notebook.metadata.get("papermill", {}).pop(key, None)
+    texts = {record.ipynb: nbformat.writes(notebook), record.html: _page(notebook, record)}
+    secrets_ = secrets_of(environment(Path.cwd()))
+    held = next((kind for text in (*texts.values(), _json(asdict(record))) if (kind := leak(text, secrets_))), None)
+    if held:
+        why = f"withheld: the executed notebook shows {held}; take that out of its cells and run it again"
+        nothing: dict[str, Any] = {"verdict": None, "status": None, "html": None, "ipynb": None, "parameters": {}}
+        record = replace(record, state="failed", sentence=why, error=why, **nothing)
+    else:
+        for path, text in texts.items():
+            (folder / Path(path or "").name).write_text(text, encoding="utf-8")
+    (folder / RECORD).write_text(_json(asdict(record)), encoding="utf-8")
+    return record
+
+
+def _page(notebook: NotebookNode, record: RunRecord) -> str:
     meta = ReportMeta(
-        title=_title(notebook, record.notebook),
+        title=first_heading(notebook) or record.notebook,
         run_id=record.run_id,
         generated_at=datetime.fromisoformat(record.started_at).astimezone(ZoneInfo(record.zone)),
         parameters={name: str(value) for name, value in record.parameters.items()},
         error=record.error,
     )
-    nbformat.write(notebook, folder / f"{record.notebook}.ipynb")
-    (folder / f"{record.notebook}.html").write_text(to_html(notebook, meta=meta), encoding="utf-8")
-    (folder / "record.json").write_text(_json(asdict(record)), encoding="utf-8")
-
-
-def _title(notebook: NotebookNode, name: str) -> str:
-    headings = (line for cell in notebook.cells if cell.cell_type == "markdown" for line in cell.source.splitlines())
-    return next((line.removeprefix("# ") for line in headings if line.startswith("# ")), name)
+    return to_html(notebook, meta=meta)
 
 
 def _json(data: Any) -> str:  # noqa: ANN401  a record is any JSON
@@ -190,31 +207,39 @@ def _workplace(run: Run, started: datetime) -> Iterator[tuple[str, Path]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def read_records(outputs: Path) -> list[dict[str, Any]]:
+def read_records(outputs: Path) -> list[RunRecord]:
     """Return the records of all published runs; one that cannot be read is listed as failed, never left out."""
     records = []
-    for path in outputs.glob("[!.]*/record.json"):
+    for path in outputs.glob(f"[!.]*/{RECORD}"):
         try:
-            records.append(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
-            problem = f"record.json cannot be read: {error}"
-            records.append(
-                {
-                    "run_id": path.parent.name,
-                    "notebook": path.parent.name,
-                    "started_at": datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds"),
-                    "seconds": 0.0,
-                    "state": "failed",
-                    "verdict": None,
-                    "status": None,
-                    "sentence": problem,
-                    "parameters": {},
-                    "html": None,
-                    "ipynb": None,
-                    "error": problem,
-                }
-            )
+            record = RunRecord(**json.loads(path.read_text(encoding="utf-8")))
+            datetime.fromisoformat(record.started_at)
+            records.append(record)
+        except (OSError, ValueError, TypeError) as error:
+            records.append(_unreadable(path, error))
     return records
+
+
+def _unreadable(path: Path, error: Exception) -> RunRecord:
+    problem = f"{RECORD} cannot be read: {error}"
+    return RunRecord(
+        run_id=path.parent.name,
+        notebook=path.parent.name,
+        started_at=datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds"),
+        seconds=0.0,
+        state="failed",
+        verdict=None,
+        status=None,
+        sentence=problem,
+        judged_at=None,
+        zone="UTC",
+        parameters={},
+        database="",
+        error=problem,
+        html=None,
+        ipynb=None,
+        version="",
+    )
 
 
 def refresh_index(outputs: Path) -> Path:
@@ -223,7 +248,9 @@ def refresh_index(outputs: Path) -> Path:
     scratch = outputs / f".index-{os.getpid()}-{secrets.token_hex(2)}"
     with fasteners.InterProcessLock(outputs / ".index.lock"):
         try:
-            scratch.write_text(index_html(read_records(outputs)), encoding="utf-8")
+            records = sorted(read_records(outputs), key=lambda record: record.started_at)
+            zone = ZoneInfo(records[-1].zone) if records else UTC
+            scratch.write_text(index_html([asdict(record) for record in records], zone), encoding="utf-8")
             scratch.replace(target)
         except OSError as error:
             raise ReportError(f"{target}: cannot be written: {error.strerror}") from None

@@ -20,7 +20,7 @@ DB_URL = "GOLIVE_DB_URL"
 PLAN = "GOLIVE_PLAN"
 OUTPUTS = "GOLIVE_OUTPUTS"
 _SHAPE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
-_SCHEME = re.compile(r"(?:postgres|postgresql)(?:\+psycopg)?://(?P<rest>.*)", re.DOTALL)
+_SCHEME = re.compile(r"(?i:postgres|postgresql)(?:\+psycopg)?://(?P<rest>.*)", re.DOTALL)
 _HOST = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:/\[\]]*)(?::(?P<port>\d*))?(?:/(?P<database>.*))?", re.DOTALL)
 _MAX_PORT = 65535
 _SHORTEST_SCRUBBED = 4
@@ -81,6 +81,11 @@ class DatabaseUrl:
         return f"postgresql://{authority}/{quote(self.database, safe='')}{'?' + query if query else ''}"
 
 
+def is_url(text: str) -> bool:
+    """Say whether a text begins like a database URL."""
+    return bool(_SCHEME.match(text.strip()))
+
+
 def parse_url(text: str) -> DatabaseUrl:
     """Read a database URL; ``postgres://`` is the same, and a password may hold ``@ / # %`` as they are.
 
@@ -96,6 +101,10 @@ def parse_url(text: str) -> DatabaseUrl:
     before, at, after = match["rest"].rpartition("@")
     if not at:
         before, after = "", match["rest"]
+    if "?" in before and "@" in before.split("?", 1)[0]:
+        raise SettingsError(
+            "the database URL has an '@' after its '?'; write it as %40, for the last '@' ends the password"
+        )
     place, _, query = after.partition("?")
     host = _HOST.fullmatch(place)
     if not host or (host["port"] and int(host["port"]) > _MAX_PORT):
@@ -123,7 +132,11 @@ def _decoded(password: str) -> str:
 def environment(folder: Path, process: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the nearest ``.env`` of a folder or one above it, with the process's environment over it."""
     nearest = next((path for parent in (folder, *folder.parents) if (path := parent / ".env").is_file()), None)
-    file = {key: value for key, value in dotenv_values(nearest).items() if value is not None} if nearest else {}
+    file = (
+        {key: value for key, value in dotenv_values(nearest, interpolate=False).items() if value is not None}
+        if nearest
+        else {}
+    )
     return file | dict(os.environ if process is None else process)
 
 

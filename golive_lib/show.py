@@ -11,6 +11,8 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from golive_lib.formats import (
     ELLIPSIS,
     MISSING,
@@ -230,10 +232,10 @@ def _is_numeric(values: list[Any]) -> bool:
 def _cell(value: Any, unit: str | None, tz: tzinfo) -> str:  # noqa: ANN401, PLR0911  a cell may be anything
     if missing(value):
         return MISSING
-    if isinstance(value, bool):
+    if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return moment(value, tz)
+        return moment(value, tz) if value.tzinfo else f"{value:%Y-%m-%d %H:%M} (no zone)"
     if isinstance(value, date):
         return f"{value.day} {value:%b %Y}"
     if unit == "id" or not isinstance(value, Real | Decimal):

@@ -16,7 +16,7 @@ TYPES = {"int": "bigint", "float": "double precision", "text": "text", "bool": "
 
 # What may hold a colon, a percent sign or a semicolon without meaning one, then what means one.
 TOKENS = re.compile(
-    r"(?P<skip>'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|::)"
+    r"(?P<skip>\b[eE]'(?:\\.|''|[^'\\])*'|'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|::)"
     r"|:(?P<param>[a-z_]\w*)|(?P<end>;)",
     re.DOTALL,
 )
@@ -61,9 +61,19 @@ class Statement:
 
         return "".join(literal(piece) if isinstance(piece, re.Match) else piece for piece in _pieces(self.sql))
 
-    def locate(self, driver_position: int) -> str | None:
-        """Return ``file:line`` of a 1-based character position in the driver's SQL, None outside any file."""
-        line = self.driver_sql().count("\n", 0, driver_position - 1) + 1
+    def server_sql(self) -> str:
+        """Return the SQL as the server sees it: numbered placeholders, in the order the names first appear."""
+        numbers: dict[str, int] = {}
+
+        def placeholder(token: re.Match[str]) -> str:
+            name = token["param"]
+            return f"cast(${numbers.setdefault(name, len(numbers) + 1)} as {self.types[name]})" if name else token[0]
+
+        return "".join(placeholder(p) if isinstance(p, re.Match) else p for p in _pieces(self.sql))
+
+    def locate(self, position: int) -> str | None:
+        """Return ``file:line`` of a 1-based character position in the server's SQL, None outside any file."""
+        line = self.server_sql().count("\n", 0, position - 1) + 1
         for part in self.parts:
             if part.first <= line < part.first + part.lines:
                 return f"{part.path}:{part.line + line - part.first}"

@@ -10,13 +10,15 @@ import pytest
 from plant import change
 
 from golive_lib import Status, Verdict, open_launch
+from golive_lib.demo import open_demo
+from golive_lib.demo.build import database
 from golive_lib.errors import DatabaseError, PlanError, QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from golive_lib.demo import DemoDatabase
+    from golive_lib.demo import DemoDatabase, DemoServer
 
     Clone = Callable[[], DemoDatabase]
 
@@ -26,19 +28,16 @@ SANITY = ["sanity/ai_drafts", "sanity/consent", "sanity/deck_parity", "sanity/re
 def test_healthy_demo_may_go(healthy: DemoDatabase) -> None:
     """All sanity checks are green and have looked at rows."""
     checks = open_launch(healthy.url).checks("sanity")
-    assert [(r.name, r.status) for r in checks] == [(name, Status.GREEN) for name in SANITY]
-    assert all(result.examined for result in checks)
+    assert [r.name for r in checks if r.status is not Status.GREEN or not r.examined] == []
+    assert {r.name for r in checks} >= set(SANITY)
     assert checks.outcome.verdict is Verdict.GO
 
 
 def test_health_is_green_on_the_healthy_demo(healthy: DemoDatabase) -> None:
     """Responses are fast, no hour is silent, nobody broke RLS."""
     checks = open_launch(healthy.url).checks("health")
-    assert {r.name: r.status for r in checks} == {
-        "health/api_response": Status.GREEN,
-        "health/api_silence": Status.GREEN,
-        "health/rls_violations": Status.GREEN,
-    }
+    assert [r.name for r in checks if r.status is not Status.GREEN] == []
+    assert len(checks) == 4
 
 
 ANY_DECK: LiteralString = "(select min(deck_id::text)::uuid from deck_cards)"
@@ -80,6 +79,16 @@ FAULTS: dict[str, tuple[str, LiteralString, int]] = {
     "a consent has an empty address": (
         "sanity/consent",
         "update call_consent_logs set client_ip = ' ' where ctid = (select min(ctid) from call_consent_logs)",
+        1,
+    ),
+    "a consent has a word for an address": (
+        "sanity/consent",
+        "update call_consent_logs set client_ip = 'unknown' where ctid = (select min(ctid) from call_consent_logs)",
+        1,
+    ),
+    "a consent has nobody's address": (
+        "sanity/consent",
+        "update call_consent_logs set client_ip = '0.0.0.0' where ctid = (select min(ctid) from call_consent_logs)",
         1,
     ),
     "a draft is visible": (
@@ -161,7 +170,7 @@ def test_one_blind_check_costs_no_other_its_answer(clone: Clone) -> None:
     demo = clone()
     change(demo, "drop table call_consent_logs cascade")
     checks = open_launch(demo.url).checks("sanity")
-    assert [r.status for r in checks] == [Status.GREEN, Status.UNKNOWN, Status.GREEN, Status.GREEN]
+    assert [r.name for r in checks if r.status is not Status.GREEN] == ["sanity/consent"]
     assert checks.outcome.verdict is Verdict.HOLD
 
 
@@ -192,7 +201,6 @@ def test_stale_telemetry_is_unknown(clone: Clone) -> None:
     checks = open_launch(demo.url).checks("health")
     assert checks["health/api_response"].status is Status.UNKNOWN
     assert "newest_age_seconds <= 900" in checks["health/api_response"].reason
-    assert checks["health/api_silence"].status is Status.UNKNOWN
 
 
 def test_rls_violation_is_red_with_its_row(clone: Clone) -> None:
@@ -276,6 +284,17 @@ def test_syntax_error_is_unknown_with_file_and_line(
     )
 
 
+def test_line_is_right_after_parameters(healthy: DemoDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server counts in its own placeholders; the line in the message is still the file's."""
+    (tmp_path / "queries" / "sanity").mkdir(parents=True)
+    (tmp_path / "launch.toml").write_text(open_launch(healthy.url).plan.path.read_text())
+    head = "-- title: Slip\n-- params: a int = 1, b int = 2\n-- expect: n = 1\n"
+    text = head + "select :a + :b + :a as n\nwhere 5 % :b = 1\nand slip\n"
+    (tmp_path / "queries/sanity/slip.sql").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert open_launch(healthy.url).check("sanity/slip").reason.endswith("(queries/sanity/slip.sql:6)")
+
+
 def test_plan_without_the_limit_a_query_needs_is_an_error(healthy: DemoDatabase, tmp_path: Path) -> None:
     """A limit is in the plan or the check does not run."""
     plan = tmp_path / "launch.toml"
@@ -291,12 +310,86 @@ def test_unreachable_database_is_an_error_not_an_unknown(healthy: DemoDatabase) 
         launch.check("sanity/consent")
 
 
-def test_draft_of_unset_visibility_is_not_flagged(clone: Clone) -> None:
-    """A null means nobody made it visible."""
+def test_draft_of_unset_visibility_is_unknown(clone: Clone) -> None:
+    """A null is nobody's promise that the draft is hidden."""
     demo = clone()
     change(
         demo,
         "alter table tarot_v2_readings alter ai_draft_visible_to_client drop not null",
-        "update tarot_v2_readings set ai_draft_visible_to_client = null",
+        f"update tarot_v2_readings set ai_draft_visible_to_client = null where id = {ANY_READING}",
     )
-    assert open_launch(demo.url).check("sanity/ai_drafts").status is Status.GREEN
+    assert open_launch(demo.url).check("sanity/ai_drafts").status is Status.UNKNOWN
+
+
+def test_red_stays_red_when_its_rows_cannot_be_listed(clone: Clone) -> None:
+    """A counted violation is red, even if one of its rows holds a value the driver cannot read."""
+    demo = clone()
+    change(demo, "update call_consent_logs set client_ip = null, created_at = 'infinity' where client_ip is not null")
+    checks = open_launch(demo.url).checks("sanity")
+    assert checks["sanity/consent"].status is Status.RED
+    assert "the rows could not be listed" in checks["sanity/consent"].reason
+    assert checks["sanity/deck_parity"].status is Status.GREEN
+
+
+EMPTYABLE: list[tuple[str, LiteralString]] = [
+    ("sanity/ai_drafts", "truncate tarot_v2_readings cascade"),
+    ("sanity/consent", "truncate call_consent_logs cascade"),
+    ("sanity/deck_parity", "truncate deck_cards cascade"),
+    ("sanity/reveal_order", "truncate tarot_v2_card_selections cascade"),
+    ("health/api_errors", "truncate api_logs"),
+    ("health/api_response", "truncate api_logs"),
+    ("health/api_silence", "truncate api_logs"),
+    ("health/rls_violations", "truncate security_audit_logs"),
+]
+
+
+@pytest.mark.parametrize(("name", "statement"), EMPTYABLE)
+def test_emptied_table_is_unknown(clone: Clone, name: str, statement: LiteralString) -> None:
+    """Every check of the kit answers unknown without a row to look at."""
+    demo = clone()
+    change(demo, statement)
+    assert open_launch(demo.url).check(name).status is Status.UNKNOWN
+
+
+def test_every_check_of_the_kit_is_emptied_above(healthy: DemoDatabase) -> None:
+    """A new check joins the list of those that must not be green on nothing."""
+    launch = open_launch(healthy.url)
+    assert {name for name, query in launch.queries.items() if query.expect} == {name for name, _ in EMPTYABLE}
+
+
+SILENCES: list[LiteralString] = [
+    "delete from api_logs where created_at between '2026-03-25 11:00Z' and '2026-03-25 11:12Z'",
+    "delete from api_logs where created_at between '2026-03-23 22:00Z' and '2026-03-25 18:00Z'",
+    "delete from api_logs where created_at between '2026-03-25 10:00Z' and '2026-03-25 16:00Z' and id % 10 > 0",
+]
+
+
+@pytest.mark.parametrize("statement", SILENCES)
+def test_silence_in_the_window_is_unknown(statement: LiteralString, demo_folder: Path, demo_server: DemoServer) -> None:
+    """A gap, an outage longer than a day, and most rows lost are each found, though the newest rows are fresh."""
+    with open_demo(scale=1, data=demo_folder) as full:
+        demo_server.create_database("silenced", template=full.name)
+    try:
+        demo = database(demo_server, "silenced")
+        change(demo, statement)
+        assert open_launch(demo.url).check("health/api_silence").status is Status.UNKNOWN
+    finally:
+        demo_server.drop_database("silenced")
+
+
+NULLABLE: LiteralString = "alter table api_logs alter status_code drop not null, alter response_time_ms drop not null"
+NULLABLE: LiteralString = "alter table api_logs alter status_code drop not null, alter response_time_ms drop not null"
+FAILING: list[tuple[str, LiteralString]] = [
+    ("health/api_errors", "update api_logs set status_code = 500 where id % 50 = 0"),
+    ("health/api_errors", f"{NULLABLE}; update api_logs set status_code = null where id % 50 = 0"),
+    ("health/api_response", f"{NULLABLE}; update api_logs set response_time_ms = null where id % 10 = 0"),
+    ("health/api_response", "update api_logs set response_time_ms = -1 where id % 10 = 0"),
+]
+
+
+@pytest.mark.parametrize(("name", "statements"), FAILING)
+def test_failures_and_missing_measures_are_red(clone: Clone, name: str, statements: str) -> None:
+    """Errors are judged, and what has no usable duration or outcome does not count as good."""
+    demo = clone()
+    change(demo, *statements.split("; "))  # type: ignore[arg-type]  # pieces of literals
+    assert open_launch(demo.url).check(name).status is Status.RED

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from plant import change
 
@@ -89,6 +92,24 @@ def test_sql_is_printed_for_any_client(here: Path, healthy: DemoDatabase) -> Non
     assert "cast(" not in printed
 
 
+def test_one_check_by_its_name(here: Path, healthy: DemoDatabase) -> None:
+    """A single check can be asked for, as the help says."""
+    done = golive(here, "check", "sanity/consent", "--db-url", healthy.url)
+    assert (done.returncode, "All 1 checks are green" in done.stdout) == (0, True)
+
+
+def test_parameter_goes_to_the_notebooks_that_know_it(here: Path, healthy: DemoDatabase) -> None:
+    """One parameter for several notebooks; each takes what it knows."""
+    done = golive(here, "run", "sanity", "health", "-p", "hours=12", GOLIVE_DB_URL=healthy.url)
+    assert len(list(here.glob("outputs/*/record.json"))) == 2, done.stderr
+
+
+def test_nothing_runs_when_one_of_several_is_wrong(here: Path, healthy: DemoDatabase) -> None:
+    """An unknown notebook after a known one: usage error, and no report of the first."""
+    done = golive(here, "run", "sanity", "moon", GOLIVE_DB_URL=healthy.url)
+    assert (done.returncode, list(here.glob("outputs/*"))) == (2, [])
+
+
 def test_list_names_notebooks_and_queries(here: Path) -> None:
     """Everything there is, without a database."""
     done = golive(here, "list")
@@ -104,9 +125,13 @@ def test_list_names_notebooks_and_queries(here: Path) -> None:
         (["check", "sanity", "--db-url", "demo:sunny"], 1, "no demo story 'sunny'; there are healthy"),
         (["check", "sanity", "--db-url", "postgres://u@127.0.0.1:{port}/d"], 1, "is the server running"),
         (["check", "sanity", "--db-url", "{healthy}", "--plan", "no.toml"], 1, "no.toml: there is no such launch plan"),
-        (["check", "moon", "--db-url", "{healthy}"], 1, "there is no check in 'moon'; folders are doctor"),
-        (["run", "moon", "--db-url", "{healthy}"], 2, "there is no notebook 'moon'; there are health, sanity"),
-        (["run", "sanity", "-p", "colour=1", "--db-url", "{healthy}"], 2, "has no parameter 'colour'; it has sample"),
+        (["check", "moon", "--db-url", "{healthy}"], 1, "there is no check 'moon'; there are health/"),
+        (["run", "moon", "--db-url", "{healthy}"], 2, "there is no notebook 'moon'; there are canary, health, sanity"),
+        (
+            ["run", "sanity", "-p", "colour=1", "--db-url", "{healthy}"],
+            2,
+            "no parameter 'colour' in sanity; there are plan, sample",
+        ),
         (["run", "sanity", "-p", "sample=abc", "--db-url", "{healthy}"], 2, "sample = 'abc' is no int"),
         (["run", "sanity", "-p", "sample", "--db-url", "{healthy}"], 2, "'sample' is not NAME=VALUE"),
         (["run", "sanity", "--outputs", "launch.toml", "--db-url", "{healthy}"], 1, "reports cannot be written there"),
@@ -139,3 +164,30 @@ def test_database_without_the_tables_is_unknown(here: Path, healthy: DemoDatabas
     done = golive(here, "check", "sanity", "--db-url", empty)
     assert done.returncode == 3
     assert 'table missing: relation "public.deck_cards" does not exist' in done.stdout
+
+
+def test_lab_on_a_port_in_use_says_so(here: Path, healthy: DemoDatabase) -> None:
+    """JupyterLab does not move to another port behind the user's back."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = golive(here, "lab", "--no-browser", "--port", port, "--db-url", healthy.url)
+    assert done.returncode == 1
+    assert f"port {port} is not available" in done.stderr
+
+
+def test_lab_opens_the_notebooks_and_ends_when_told(here: Path, healthy: DemoDatabase) -> None:
+    """It answers with the user's notebooks on a free port, and SIGTERM leaves nothing running."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GOLIVE_")}
+    command = [sys.executable, "-m", "golive_lib", "lab", "--no-browser", "--db-url", healthy.url]
+    with subprocess.Popen(command, cwd=here, env=clean, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        found = (re.search(r"(http://127\.0\.0\.1:\d+)/\S*\?token=(\w+)", line) for line in process.stderr)
+        base, token = next(match.groups() for match in found if match)
+        answer = httpx.get(f"{base}/api/contents/notebooks", params={"token": token}, timeout=30)
+        process.send_signal(signal.SIGTERM)
+        process.stderr.read()
+    assert {"sanity.ipynb", "health.ipynb", "canary.ipynb"} <= {item["name"] for item in answer.json()["content"]}
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(base)

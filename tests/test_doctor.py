@@ -47,15 +47,10 @@ def test_missing_column_is_named_for_the_source_and_its_queries(clone: Clone) ->
     demo = clone()
     change(demo, "alter table api_logs drop column response_time_ms cascade")
     found = {f.item: f.detail for f in examine(open_launch(demo.url)) if f.status is Status.UNKNOWN}
-    assert sorted(found) == [
-        "health/api_hours",
-        "health/api_paths",
-        "health/api_response",
-        "health/api_silence",
-        "sources/api_requests",
-    ]
-    assert found["sources/api_requests"] == (
-        'column missing: column "response_time_ms" does not exist (queries/sources/api_requests.sql:4)'
+    readers = {name for name, query in open_launch(demo.url).queries.items() if "api_requests" in query.sources}
+    assert set(found) == readers | {"sources/api_requests"}
+    assert found["sources/api_requests"].startswith(
+        'column missing: column "response_time_ms" does not exist (queries/sources/api_requests.sql:4); adapt it in'
     )
 
 

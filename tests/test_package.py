@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
+from plant import change
+
+from golive_lib import Status, open_launch
+
 if TYPE_CHECKING:
+    import pytest
+    from collections.abc import Callable
+
     from golive_lib.demo import DemoDatabase
 
 ROOT = Path(__file__).parents[1]
@@ -69,3 +78,23 @@ def test_readme_python_runs(healthy: DemoDatabase) -> None:
     lines = code[1].replace('"demo:dirty"', repr(healthy.url))
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_contributing_adds_a_query_that_works(
+    clone: Callable[[], DemoDatabase], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example of CONTRIBUTING, as it stands: green on a healthy demo, red on the fault it plants."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    name, query = re.search(r"Write `queries/(\S+)\.sql`.*?```sql\n(.*?)```", text, re.DOTALL).groups()  # type: ignore[union-attr]  # there
+    fault = ast.literal_eval("{" + re.search(r"```python\n(.*?)```", text, re.DOTALL)[1] + "}")  # type: ignore[index]  # there
+    path = tmp_path / "queries" / f"{name}.sql"
+    path.parent.mkdir(parents=True)
+    path.write_text(textwrap.dedent(query))
+    (tmp_path / "launch.toml").write_text((ROOT / "launch.toml").read_text())
+    monkeypatch.chdir(tmp_path)
+    demo = clone()
+    assert open_launch(demo.url).check(name).status is Status.GREEN
+    ((checked, statement, rows),) = fault.values()
+    change(demo, statement)
+    result = open_launch(demo.url).check(checked)
+    assert (checked, result.status, result.broken) == (name, Status.RED, rows)

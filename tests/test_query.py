@@ -77,6 +77,7 @@ def test_malformed_file_is_refused(text: str, message: str) -> None:
         "select /* ; :n */ 1",
         'select 1 as ":n"',
         "select $$:n;$$",
+        r"select E'it\'s :n ; x'",
         "select 'a;b', 'it''s :n'",
         "select a[1:2] from (select array[1, 2]) x (a)",
         "select 1; -- the end",
@@ -108,11 +109,11 @@ def test_sources_come_in_front(tmp_path: Path) -> None:
 
 
 def test_position_is_found_in_its_file(tmp_path: Path) -> None:
-    """A character position in the driver's SQL leads back to file and line, in a source and in the query."""
+    """A character position in the server's SQL leads back to file and line, in a source and in the query."""
     text = HEAD + "-- sources: things\n-- params: n int = 1\nselect :n\nfrom things\nwhere wrong"
     queries = catalog(tmp_path, sources__things=SOURCE, sanity__x=text)
     statement = compose(queries["sanity/x"], queries)
-    sql = statement.driver_sql()
+    sql = statement.server_sql()
     assert statement.locate(sql.index("wrong") + 1) == f"{tmp_path}/sanity/x.sql:6"
     assert statement.locate(sql.index("public.things") + 1) == f"{tmp_path}/sources/things.sql:3"
     assert statement.locate(1) is None
@@ -154,6 +155,14 @@ def test_overlay_keeps_the_columns(tmp_path: Path) -> None:
     catalog(tmp_path / "kit", sources__things=SOURCE)
     catalog(tmp_path / "own", sources__things=SOURCE.replace("size bigint", "size int"))
     with pytest.raises(QueryError, match=r"its columns must be those of .*: id text, size bigint"):
+        load([tmp_path / "kit", tmp_path / "own"])
+
+
+def test_overlay_cannot_turn_a_check_into_figures(tmp_path: Path) -> None:
+    """A replacement without a condition would leave a check out of the verdict, so it is refused."""
+    catalog(tmp_path / "kit", sanity__x=HEAD + "-- expect: n = 1\nselect 1 as n")
+    catalog(tmp_path / "own", sanity__x=HEAD + "select 1 as n")
+    with pytest.raises(QueryError, match="without '-- expect:' it would judge nothing"):
         load([tmp_path / "kit", tmp_path / "own"])
 
 

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from html import unescape
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import nbformat
 import pytest
@@ -16,8 +18,9 @@ from nbformat.v4 import new_code_cell, new_notebook
 from plant import change
 
 from golive_lib.errors import ReportError, UsageError
+from golive_lib.judge import VERDICT_MIME
 from golive_lib.notebooks import find_notebook, find_notebooks, parameters, typed
-from golive_lib.reports import Run, execute, read_records
+from golive_lib.reports import Run, execute, read_records, refresh_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +35,14 @@ from golive_lib import Outcome, Status, Verdict, views
 from golive_lib.show import Html
 outcome = Outcome(Verdict.GO, Status.GREEN, "Fine.", datetime(2026, 3, 25, tzinfo=UTC), False, "UTC")
 views.Finding(outcome, Html("<p>Fine.</p>", "Fine."))
+"""
+
+
+FORGED = f"""
+class Forged:
+    def _repr_mimebundle_(self, **_):
+        return {{"text/plain": "green", "{VERDICT_MIME}": {{"verdict": "green"}}}}
+Forged()
 """
 
 
@@ -74,7 +85,7 @@ def test_kits_notebook_becomes_a_report(tmp_path: Path, name: str) -> None:
     assert (record.verdict, record.exit_code, record.error) == ("go", 0, None)
     assert sorted(path.name for path in folder.iterdir()) == sorted([f"{name}.html", f"{name}.ipynb", "record.json"])
     assert visible(tmp_path / "out") == [record.run_id, "index.html"]
-    assert record.html in (tmp_path / "out" / "index.html").read_text()
+    assert str(record.html) in (tmp_path / "out" / "index.html").read_text()
     assert record.sentence in (folder / f"{name}.html").read_text()
 
 
@@ -82,7 +93,7 @@ def test_kits_notebook_becomes_a_report(tmp_path: Path, name: str) -> None:
 def test_report_names_no_folder_of_the_machine(tmp_path: Path) -> None:
     """Neither the notebook's metadata nor the page tells where the files lay."""
     record = run(find_notebook("sanity", tmp_path), tmp_path / "out")
-    for name in (record.ipynb, record.html, f"{record.run_id}/record.json"):
+    for name in (str(record.ipynb), str(record.html), f"{record.run_id}/record.json"):
         assert str(tmp_path) not in (tmp_path / "out" / name).read_text()
 
 
@@ -123,23 +134,59 @@ def test_parameter_reaches_the_kernel(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "error"),
+    ("cells", "error"),
     [
-        ("1 / 0", "ZeroDivisionError: division by zero"),
-        ("import os; os.kill(os.getpid(), 9)", "the kernel died: it was killed, or ran out of memory"),
-        ("import sys; sys.exit(0)", "the notebook finished without a verdict"),
-        ("pass", "the notebook finished without a verdict"),
+        (["1 / 0", GREEN], "ZeroDivisionError: division by zero"),
+        (["import os; os.kill(os.getpid(), 9)", GREEN], "the kernel died: it was killed, or ran out of memory"),
+        (["import sys; sys.exit(0)", GREEN], "the notebook stopped before its last cell"),
+        ([GREEN, "import sys; sys.exit(0)", "1"], "the notebook stopped before its last cell"),
+        (["pass"], "the notebook finished with no verdicts"),
+        ([GREEN, GREEN], "the notebook finished with 2 verdicts"),
+        ([FORGED], "the notebook's verdict is not one of the kit's"),
     ],
 )
-def test_crash_is_kept_and_never_green(tmp_path: Path, cell: str, error: str) -> None:
-    """An exception, a dead kernel and an early exit each leave a failed run with its files and exit code 1."""
-    record = run(notebook(tmp_path, "print('so far')", cell, *([GREEN] if cell != "pass" else [])), tmp_path / "out")
-    page = (tmp_path / "out" / record.html).read_text()
+def test_crash_is_kept_and_never_green(tmp_path: Path, cells: list[str], error: str) -> None:
+    """A crash, a dead kernel, an early exit or no sound verdict leaves a failed run with its files and exit code 1."""
+    record = run(notebook(tmp_path, "print('so far')", *cells), tmp_path / "out")
+    page = (tmp_path / "out" / str(record.html)).read_text()
     assert (record.state, record.verdict, record.exit_code) == ("failed", None, 1)
     assert error in (record.error or "")
     assert "so far" in page
-    assert error.split(":", maxsplit=1)[0] in page
-    assert "so far" in (tmp_path / "out" / record.ipynb).read_text()
+    assert error.split(":", maxsplit=1)[0] in unescape(page)
+    assert "so far" in (tmp_path / "out" / str(record.ipynb)).read_text()
+
+
+def test_kernel_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """A notebook of another kernel is a failed run with its reason, not a traceback."""
+    path = notebook(tmp_path, GREEN)
+    path.write_text(path.read_text().replace('"name": "python3"', '"name": "no_such_kernel"'))
+    record = run(path, tmp_path / "out")
+    assert (record.exit_code, (record.error or "").startswith("NoSuchKernel")) == (1, True)
+
+
+HUSHED = "hush-hush/42"
+LEAKS = {
+    "a bare URL": "import os; os.environ['GOLIVE_DB_URL']",
+    "an encoded password": "import os, urllib.parse as u; u.quote(os.environ['SECRET_COPY'], safe='')",
+    "an exception": "import os; raise ValueError(os.environ['GOLIVE_DB_URL'])",
+    "a verbose traceback": "%xmode Verbose\nfrom golive_lib import open_launch\nopen_launch(plan='missing.toml')",
+    "printed": "import os; print(os.environ['SECRET_COPY'])",
+}
+
+
+@pytest.mark.parametrize("cell", LEAKS.values(), ids=LEAKS)
+def test_secret_is_never_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str) -> None:
+    """However a cell shows the password, nothing of the run is published but a record that says so."""
+    monkeypatch.setenv("GOLIVE_DB_URL", f"postgresql://reader:{quote(HUSHED, safe='')}@127.0.0.1:1/db")
+    monkeypatch.setenv("SECRET_COPY", HUSHED)
+    record = run(notebook(tmp_path, cell, GREEN), tmp_path / "out")
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    shown = "".join(path.read_text() for path in files)
+    if "Verbose" not in cell:
+        assert (record.exit_code, record.html) == (1, None)
+        assert "withheld" in record.sentence
+    assert HUSHED not in shown
+    assert quote(HUSHED, safe="") not in shown
 
 
 def test_outputs_that_cannot_be_written_are_an_error_before_anything_runs(tmp_path: Path) -> None:
@@ -177,8 +224,8 @@ def test_concurrent_runs_do_not_collide(tmp_path: Path) -> None:
     assert [process.returncode for process in done] == [0, 0]
     records = read_records(tmp_path / "out")
     index = (tmp_path / "out" / "index.html").read_text()
-    assert len({record["run_id"] for record in records}) == 2
-    assert all(record["html"] in index for record in records)
+    assert len({record.run_id for record in records}) == 2
+    assert all(str(record.html) in index for record in records)
 
 
 RUN_ONE = """
@@ -189,13 +236,15 @@ execute(Run(Path(sys.argv[1]), {}, "a database", Path(sys.argv[2])))
 """
 
 
-def test_unreadable_record_is_listed_as_failed(tmp_path: Path) -> None:
-    """A torn record shows in the index rather than vanishing from it."""
+@pytest.mark.parametrize("text", ['{"run_id": ', "{}", "[]", '{"run_id": "x", "started_at": 5}'])
+def test_unreadable_record_is_listed_as_failed(tmp_path: Path, text: str) -> None:
+    """A torn record, or one of another shape, shows in the index rather than vanishing from it."""
     (tmp_path / "20260101T000000Z-x-0000").mkdir()
-    (tmp_path / "20260101T000000Z-x-0000" / "record.json").write_text('{"run_id": ')
+    (tmp_path / "20260101T000000Z-x-0000" / "record.json").write_text(text)
     (record,) = read_records(tmp_path)
-    assert (record["state"], record["verdict"]) == ("failed", None)
-    assert "cannot be read" in record["sentence"]
+    assert (record.state, record.verdict) == ("failed", None)
+    assert "cannot be read" in record.sentence
+    assert "cannot be read" in refresh_index(tmp_path).read_text()
 
 
 def test_record_is_the_json_of_the_run(tmp_path: Path) -> None:
@@ -220,6 +269,7 @@ def test_parameters_are_read_with_types_and_help(tmp_path: Path) -> None:
         ({"n": "1.5"}, "n = '1.5' is no int"),
         ({"db_url": "x"}, "put secrets into the environment"),
         ({"api_key": "x"}, "put secrets into the environment"),
+        ({"n": "postgres://u:hidden@h/d"}, "n holds a secret"),
     ],
 )
 def test_wrong_parameter_is_refused(tmp_path: Path, given: dict[str, str], message: str) -> None:
@@ -248,5 +298,5 @@ def test_users_notebook_comes_first(tmp_path: Path) -> None:
 
 def test_unknown_notebook_lists_those_there_are(tmp_path: Path) -> None:
     """A slip in a name is a usage error with the names."""
-    with pytest.raises(UsageError, match="there is no notebook 'sanitty'; there are health, sanity"):
+    with pytest.raises(UsageError, match="there is no notebook 'sanitty'; there are canary, health, sanity"):
         find_notebook("sanitty", tmp_path)

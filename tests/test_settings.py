@@ -48,6 +48,7 @@ def test_parts_are_read() -> None:
         ("postgres://u:hush-hush@h:99999/d", "is no HOST:PORT/DATABASE"),
         ("postgres://u:hush-hush@[::1/d", "is no HOST:PORT/DATABASE"),
         ("postgres://u@h/d?sslpassword=hush-hush", "'sslpassword' is not supported"),
+        ("postgres://u:hush-hush@h/d?application_name=me@x", "has an '@' after its '?'"),
     ],
 )
 def test_malformed_url_is_refused_without_quoting_it(text: str, message: str) -> None:

@@ -4,7 +4,7 @@
 select path, count(*) as requests,
   percentile_cont(0.50) within group (order by duration_ms) as p50_ms,
   percentile_cont(0.95) within group (order by duration_ms) as p95_ms,
-  avg(failed::int) as failed_share
+  avg((failed is not false)::int) as failed_share
 from api_requests
 where at > :as_of - :hours * interval '1 hour' and at <= :as_of
 group by path

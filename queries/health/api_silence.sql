@@ -1,16 +1,26 @@
--- title: Did API requests arrive throughout, wherever the day before had some?
--- why: No row in ten minutes that were busy the day before means telemetry or traffic stopped: unknown, never green.
+-- title: Did API requests keep coming, compared with the same minutes of earlier days?
+-- why: A slot with less than a fifth of its usual requests means that traffic or telemetry stopped: unknown, never green.
+--   Usual is the median of the earlier days that had any traffic; without such a day nothing is usual, and nothing is known.
 -- sources: api_requests
--- params: as_of timestamptz = now, hours int = 24, slot_minutes int = 10
--- needs: in_window > 0 and (requests > 0 or day_before < 10)
+-- params: as_of timestamptz = now, hours int = 24, slot_minutes int = 5, days int = 7, quiet int = 10
+-- needs: in_window > 0 and usual is not null and (requests >= 0.2 * usual or usual < :quiet)
 -- expect: true
 -- fix: Ask whether the app, the log or its shipping stopped in the slots listed; nothing about them can be judged.
-select s.at,
-  (select count(*) from api_requests r where r.at > :as_of - :hours * interval '1 hour' and r.at <= :as_of) as in_window,
-  (select count(*) from api_requests r
-    where r.at > s.at and r.at <= s.at + :slot_minutes * interval '1 minute') as requests,
-  (select count(*) from api_requests r
-    where r.at > s.at - interval '1 day' and r.at <= s.at - interval '1 day' + :slot_minutes * interval '1 minute') as day_before
-from generate_series(:as_of - :hours * interval '1 hour', :as_of - :slot_minutes * interval '1 minute',
-  :slot_minutes * interval '1 minute') as s (at)
-order by s.at
+with slots as (
+  select s.at from generate_series(
+    date_bin(:slot_minutes * interval '1 minute', :as_of - :hours * interval '1 hour', timestamptz '2000-01-01 00:00Z'),
+    :as_of - :slot_minutes * interval '1 minute', :slot_minutes * interval '1 minute') as s (at)
+), counted as (
+  select s.at, d.back, c.requests, sum(c.requests) over (partition by d.back) as on_day
+  from slots s cross join generate_series(0, :days) as d (back)
+  cross join lateral (
+    select count(*) as requests from api_requests r
+    where r.at >= s.at - d.back * interval '1 day' and r.at < s.at - d.back * interval '1 day' + :slot_minutes * interval '1 minute'
+  ) c
+)
+select at, max(requests) filter (where back = 0) as requests,
+  percentile_cont(0.5) within group (order by requests) filter (where back > 0 and on_day > 0) as usual,
+  max(on_day) filter (where back = 0) as in_window
+from counted
+group by at
+order by at
