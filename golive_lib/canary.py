@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from golive_lib.due import DUE_STATUS, DueState, judge_due, latest_due, parse_due
 from golive_lib.errors import PlanError, QueryFailed
+from golive_lib.formats import number, share
 from golive_lib.judge import Outcome, Status, Verdict, worst
 from golive_lib.kpis import KpiResult, Soak, budgets, judge_kpi
 from golive_lib.launch import instant
@@ -16,16 +20,16 @@ from golive_lib.stage import Item, StageVerdict, judge_stage
 from golive_lib.telemetry import MINUTE, Window, bad_events, gather
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
-
-    import pandas as pd
 
     from golive_lib.db import Clock, Snapshot
     from golive_lib.due import DueJudgement
     from golive_lib.launch import Launch
-    from golive_lib.plan import Due, Plan
+    from golive_lib.plan import Due, Plan, Stage
     from golive_lib.telemetry import Telemetry
+
+    Gather = Callable[[Snapshot, Launch, Window, str, Sequence[str]], dict[str, Telemetry]]
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,41 @@ class StageResult:
     def outcome(self) -> Outcome:
         """The verdict and its reasons in a sentence that a director reads."""
         verdict = self.stage_verdict.verdict
-        status = worst(result.status for result in self.results)
+        short = [Status.AMBER] if self.soak.cut_short else []
+        status = worst([*short, *(result.status for result in self.results)])
         return Outcome(verdict, status, _sentence(self), self.soak.until, self.clock.fixed, self.zone)
+
+    def record(self) -> dict[str, Any]:
+        """Return what was judged as data for JSON: the same, byte for byte, whenever this instant is judged again."""
+        return {
+            "stage": self.soak.stage.percent,
+            "started_at": self.soak.started_at.isoformat(),
+            "judged_until": self.soak.until.isoformat(),
+            "complete_until": self.soak.matured.isoformat(),
+            "verdict": self.stage_verdict.verdict.value,
+            "reasons": list(self.stage_verdict.reasons),
+            "kpis": {one.key: _kpi_record(one) for one in sorted(self.kpis, key=lambda one: one.key)},
+            "due": {
+                one.key: {"reason": one.reason, "status": one.status.value}
+                for one in sorted(self.dues, key=lambda one: one.key)
+            },
+        }
+
+
+def _kpi_record(one: KpiResult) -> dict[str, Any]:
+    judged = one.judgement
+    e_values = {"over": judged.log_e_over, "under": judged.log_e_under}
+    return {
+        "status": one.status.value,
+        "reason": one.reason,
+        "events": judged.counts.n,
+        "bad": judged.counts.bad,
+        "proven": judged.proven,
+        "log_e": {name: value if math.isfinite(value) else None for name, value in e_values.items()},
+        "interval": list(judged.interval),
+        "needed": judged.needed,
+        "red_since_look": None if judged.crossed is None else judged.crossed + 1,
+    }
 
 
 def soak(plan: Plan, percent: float, started_at: datetime | None, as_of: datetime) -> Soak:
@@ -79,16 +116,22 @@ def soak(plan: Plan, percent: float, started_at: datetime | None, as_of: datetim
     Raises PlanError for an unknown stage, one without a start, and a start that lies ahead of ``as_of``.
     """
     stage = plan.stage(percent)
-    start = started_at or stage.starts
-    if start is None:
-        raise PlanError(f"{plan.path}: stage {stage} has no 'starts'; give it there or as started_at")
+    start = stage_start(plan, stage, started_at)
     following = plan.after(stage)
     ended = following.starts if following and following.starts and following.starts > start else None
     until = min(as_of, ended) if ended else as_of
     if until <= start:
         raise PlanError(f"stage {stage} starts at {start:%Y-%m-%d %H:%MZ}, which is not before {as_of:%Y-%m-%d %H:%MZ}")
     matured = start + max((until - plan.judge.maturity - start) // MINUTE, 0) * MINUTE
-    return Soak(stage, start, until, matured)
+    return Soak(stage, start, until, matured, cut_short=until == ended and until < start + stage.soak)
+
+
+def stage_start(plan: Plan, stage: Stage, given: datetime | None) -> datetime:
+    """Return when a stage began: as given, else by its ``starts``; raises PlanError when neither says."""
+    start = given or stage.starts
+    if start is None:
+        raise PlanError(f"{plan.path}: stage {stage} has no 'starts'; give it there or as started_at")
+    return start
 
 
 def judge_now(
@@ -104,28 +147,44 @@ def judge_now(
             there = f"{snapshot.clock.now:%Y-%m-%d %H:%MZ}"
             raise PlanError(f"as_of {now:%Y-%m-%d %H:%MZ} lies in the future; the database's now is {there}")
         stage = soak(launch.plan, percent, instant(started_at, "started_at") if started_at else None, now)
-        telemetry = gather_all(snapshot, launch, stage)
-        dues = tuple(_due(snapshot, launch, key, stage) for key in launch.plan.due)
-        result = conclude(launch, stage, telemetry, dues, snapshot.clock)
+        result = judge_in(snapshot, launch, stage, gather)
         return replace(result, evidence=_evidence(snapshot, launch, result))
+
+
+def judge_in(snapshot: Snapshot, launch: Launch, stage: Soak, gather: Gather) -> StageResult:
+    """Judge a stage by what ``gather`` answers for each query of events; no evidence is fetched."""
+    telemetry = gather_all(snapshot, launch, stage, gather)
+    return conclude(launch, stage, telemetry, judge_dues(snapshot, launch, stage), snapshot.clock)
 
 
 def _evidence(snapshot: Snapshot, launch: Launch, result: StageResult) -> dict[str, pd.DataFrame]:
     window = Window(result.soak.started_at, result.soak.matured, result.soak.until)
     red = (one for one in result.kpis if one.status is Status.RED)
-    return {one.key: bad_events(snapshot, launch, window, one.kpi.query, one.kpi.bad) for one in red}
+    return {one.key: _rows(snapshot, launch, window, one) for one in red}
 
 
-def gather_all(snapshot: Snapshot, launch: Launch, stage: Soak) -> dict[str, Telemetry]:
+def _rows(snapshot: Snapshot, launch: Launch, window: Window, red: KpiResult) -> pd.DataFrame:
+    try:
+        return bad_events(snapshot, launch, window, red.kpi.query, red.kpi.bad)
+    except QueryFailed as failure:  # a red verdict does not wait for its evidence
+        return pd.DataFrame({"no rows to show": [failure.reason]})
+
+
+def gather_all(snapshot: Snapshot, launch: Launch, stage: Soak, gather: Gather) -> dict[str, Telemetry]:
     """Return the telemetry of every KPI, each query of events asked once."""
     whole = (stage.until - stage.started_at) // MINUTE * MINUTE
     window = Window(stage.started_at, stage.started_at + whole, stage.until)
+    answers = {query: gather(snapshot, launch, window, query, flags) for query, flags in flags_asked(launch.plan)}
+    return {key: answers[kpi.query][kpi.bad] for key, kpi in launch.plan.kpis.items()}
+
+
+def flags_asked(plan: Plan) -> tuple[tuple[str, list[str]], ...]:
+    """Return each query of events with the columns of bad events that the plan's KPIs name."""
     by_query: dict[str, list[str]] = defaultdict(list)
-    for kpi in launch.plan.kpis.values():
+    for kpi in plan.kpis.values():
         if kpi.bad not in by_query[kpi.query]:
             by_query[kpi.query].append(kpi.bad)
-    answers = {query: gather(snapshot, launch, window, query, flags) for query, flags in by_query.items()}
-    return {key: answers[kpi.query][kpi.bad] for key, kpi in launch.plan.kpis.items()}
+    return tuple(by_query.items())
 
 
 def conclude(
@@ -136,7 +195,9 @@ def conclude(
     share = budgets(plan)
     kpis = tuple(judge_kpi(key, plan, share[key], telemetry[key], stage) for key in plan.kpis)
     items = [_item(result, stage) for result in kpis] + [Item(d.due.title, d.status, d.reason) for d in dues]
-    verdict = judge_stage(items, soak_over=stage.over)
+    if stage.cut_short:  # it will never be over, and was not promoted
+        items.append(Item("Soak", Status.AMBER, "cut short by the start of the next stage"))
+    verdict = judge_stage(items, soak_over=stage.over or stage.cut_short)
     return StageResult(stage, kpis, dues, verdict, {}, clock, plan.name, str(launch.database.url), plan.timezone)
 
 
@@ -145,7 +206,16 @@ def _item(result: KpiResult, stage: Soak) -> Item:
     minutes = (stage.matured - stage.started_at) / MINUTE
     rate = result.judgement.counts.n / minutes if minutes else None
     needed = result.judgement.needed if result.status is Status.AMBER else None
-    return Item(result.kpi.title, result.status, result.reason, needed, rate, result.kpi.noun)
+    reason, counts = result.reason, result.judgement.counts
+    if result.status is Status.RED and result.budget.allowed:
+        figures = f"{share(counts.share)} of {number(counts.n)} {result.kpi.noun} are {result.kpi.bad}"
+        reason = f"{figures}, {share(result.budget.allowed)} may be ({reason})"
+    return Item(result.kpi.title, result.status, reason, needed, rate, result.kpi.noun)
+
+
+def judge_dues(snapshot: Snapshot, launch: Launch, stage: Soak) -> tuple[DueResult, ...]:
+    """Judge every due event as it stood at the end of the window."""
+    return tuple(_due(snapshot, launch, key, stage) for key in launch.plan.due)
 
 
 def _due(snapshot: Snapshot, launch: Launch, key: str, stage: Soak) -> DueResult:
@@ -160,7 +230,10 @@ def _due(snapshot: Snapshot, launch: Launch, key: str, stage: Soak) -> DueResult
     except QueryFailed as failure:
         return DueResult(key, due, Status.UNKNOWN, failure.reason, None)
     item, at = frame.columns[:2]
-    arrivals = {str(row[item]): row[at].to_pydatetime() for _, row in frame.dropna(subset=[at]).iterrows()}
+    if frame[at].dt.tz is None:
+        return DueResult(key, due, Status.UNKNOWN, f"{at!r} has no time zone; cast it in the source", None)
+    first = frame.dropna(subset=[item, at]).groupby(item)[at].min()
+    arrivals = {str(name): moment.to_pydatetime() for name, moment in first.items()}
     judged = judge_due(event, day, arrivals, soak_start=stage.started_at, now=stage.until)
     if frame.empty and judged.state is DueState.MISSED:
         judged = replace(judged, state=DueState.UNKNOWN, status=DUE_STATUS[DueState.UNKNOWN])

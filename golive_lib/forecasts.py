@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from golive_lib.errors import PlanError
+from golive_lib.errors import PlanError, QueryFailed
 from golive_lib.kpis import budgets
 from golive_lib.launch import instant
 from golive_lib.power import Forecast, forecast
@@ -14,24 +15,31 @@ from golive_lib.telemetry import MINUTE, Window, gather_earlier
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from golive_lib.db import Snapshot
     from golive_lib.launch import Launch
     from golive_lib.plan import Kpi
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class KpiForecast:
-    """What a coming stage can say of one KPI, from ``days`` earlier days that had traffic."""
+    """What a coming stage can say of one KPI, from ``days`` earlier days that had traffic.
+
+    ``forecast`` is None when its events cannot be asked; ``problem`` says why.
+    """
 
     key: str
     kpi: Kpi
-    forecast: Forecast
+    forecast: Forecast | None
     days: int
+    problem: str = ""
 
 
 def before(launch: Launch, percent: float, *, started_at: datetime | str | None = None) -> tuple[KpiForecast, ...]:
     """Forecast a stage from the mean traffic of the same hours of earlier days times its share.
 
-    Raises PlanError for an unknown stage or one without a start, QueryFailed when the events cannot be asked.
+    Raises PlanError for an unknown stage or one without a start.
     """
     plan = launch.plan
     stage = plan.stage(percent)
@@ -46,7 +54,18 @@ def before(launch: Launch, percent: float, *, started_at: datetime | str | None 
         for key, kpi in plan.kpis.items():
             if not kpi.allowed:
                 continue
-            days = [n for n in gather_earlier(snapshot, launch, window, kpi.query, [kpi.bad])["n"] if n]
+            try:
+                days = _days(snapshot, launch, window, kpi)
+            except QueryFailed as failure:
+                found.append(KpiForecast(key, kpi, None, 0, failure.reason))
+                continue
             rate = sum(days) / len(days) / minutes if days else 0.0
             found.append(KpiForecast(key, kpi, forecast(rate, stage.share, minutes, budget[key]), len(days)))
     return tuple(found)
+
+
+def _days(snapshot: Snapshot, launch: Launch, window: Window, kpi: Kpi) -> list[int]:
+    """Count the events of each earlier day that had any and whose same hours are over."""
+    counted = gather_earlier(snapshot, launch, window, kpi.query, [kpi.bad])
+    over = [window.until - int(day) * DAY <= window.as_of for day in counted["day"]]
+    return [int(n) for n in counted["n"][over] if n]

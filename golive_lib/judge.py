@@ -10,6 +10,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Literal
 
 from golive_lib.evidence import first_crossing, interval, log_e_over, log_e_under, log_threshold
+from golive_lib.formats import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -176,8 +177,14 @@ def liveness(n_now: int, earlier: Sequence[int], newest_age: timedelta | None, l
         return Liveness(alive=False, reason="no row says when it was written")
     if abs(newest_age) > limit:
         where = "old" if newest_age > limit else "ahead of the clock"
-        return Liveness(alive=False, reason=f"stale: the newest row is {abs(newest_age)} {where}, limit {limit}")
-    return Liveness(alive=True, reason=f"the newest row is {newest_age} old")
+        return Liveness(
+            alive=False, reason=f"stale: the newest row is {_span(newest_age)} {where}, limit {_span(limit)}"
+        )
+    return Liveness(alive=True, reason=f"the newest row is {_span(newest_age)} old")
+
+
+def _span(length: timedelta) -> str:
+    return duration(abs(length).total_seconds() * 1000)
 
 
 def judge(counts: Counts, budget: Budget, live: Liveness, rule: Rule = Rule.EVIDENCE) -> Judgement:

@@ -34,8 +34,9 @@ def kpis(result: StageResult) -> tuple[Chart, ...]:
 def kpi_chart(one: KpiResult, result: StageResult) -> Chart:
     """Return the canary's share of bad events so far with its interval, and each period's beside the control's."""
     tz, complete = ZoneInfo(result.zone), result.soak.complete
-    size = -(-complete // BUCKETS)
-    ends = np.append(np.arange(size, complete, size), complete) - 1
+    size = max(-(-complete // BUCKETS), 1)
+    # Counted from the end, which is what was judged; the first takes the rest, as a short one looks like noise.
+    ends = np.arange(complete - 1, size - 2, -size)[::-1]
     at = pd.Series([one.telemetry.minutes[i] + MINUTE for i in ends])
     axis = time_axis(at, tz, whole=at)
     canary, control = one.telemetry.canary, one.telemetry.control
@@ -81,7 +82,7 @@ def summary(one: KpiResult, who: str) -> str:
     """Say what the chart shows: the share, its limit, what is proven, and the control's."""
     counts, (low, high) = one.judgement.counts, one.judgement.interval
     sentence = (
-        f"{one.kpi.title}: {share(counts.share)} of {number(counts.n)} {one.kpi.noun} ({who}) were {one.kpi.bad}, "
+        f"{one.kpi.title}: {share(counts.share)} of {number(counts.n)} {one.kpi.noun} ({who}) count as {one.kpi.bad}, "
         f"limit {share(one.budget.allowed)}; the true share lies between {share(low)} and {share(high)}"
     )
     proven = {"over": ": over the limit", "under": ": within the limit", "neither": ", which proves neither side"}

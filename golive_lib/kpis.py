@@ -15,20 +15,26 @@ from golive_lib.telemetry import MINUTE
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from golive_lib.judge import Rule
     from golive_lib.plan import Kpi, Plan, Stage
-    from golive_lib.telemetry import Telemetry
+    from golive_lib.telemetry import Ints, Telemetry
 
 SILENCE = 1e-4  # a canary's silence this unlikely, given the control's events since, is no accident
+FULL = 0.95  # even at 100 % some requests still come from before the switch
 
 
 @dataclass(frozen=True)
 class Soak:
-    """A stage under way: judged from ``started_at`` to ``until``, of which the newest minutes are not complete yet."""
+    """A stage under way: judged from ``started_at`` to ``until``, of which the newest minutes are not complete yet.
+
+    ``cut_short`` says that the next stage began before the soak was over.
+    """
 
     stage: Stage
     started_at: datetime
     until: datetime
     matured: datetime
+    cut_short: bool = False
 
     @property
     def ends(self) -> datetime:
@@ -85,29 +91,19 @@ def budgets(plan: Plan) -> dict[str, Budget]:
 
 def judge_kpi(key: str, plan: Plan, budget: Budget, telemetry: Telemetry, stage: Soak) -> KpiResult:
     """Judge one KPI by the canary's matured minutes; the rest of the result is for reading."""
-    kpi, rule = plan.kpis[key], plan.judge.rule
-    complete = stage.complete
-    n, bad, unsure = (
-        np.cumsum(a[:complete]) for a in (telemetry.canary.n, telemetry.canary.bad, telemetry.canary.unsure)
-    )
+    kpi = plan.kpis[key]
     live = _liveness(kpi, telemetry, stage)
-    judgement = judge_watch(n.tolist(), bad.tolist(), budget, live, rule)
-    status, reason = judgement.status, judgement.reason
-    if complete and unsure[-1]:
-        worse = judge_watch(n.tolist(), (bad + unsure).tolist(), budget, live, rule)
-        if worse.status is not status:
-            status = Status.UNKNOWN
-            reason = f"{unsure[-1]:,} events cannot be judged; were they bad it would be {worse.status}"
+    minutes = (a[: stage.complete] for a in (telemetry.canary.n, telemetry.canary.bad, telemetry.canary.unsure))
+    judgement = judge_minutes(*minutes, budget=budget, live=live, rule=plan.judge.rule)
     if telemetry.problem:
-        status, reason = Status.UNKNOWN, telemetry.problem
-        judgement = replace(judgement, status=status, reason=reason)
+        judgement = replace(judgement, status=Status.UNKNOWN, reason=telemetry.problem)
     versus, confounded = _versus(telemetry, judgement.counts, budget, stage)
     return KpiResult(
         key=key,
         kpi=kpi,
         budget=budget,
-        status=status,
-        reason=reason,
+        status=judgement.status,
+        reason=judgement.reason,
         judgement=judgement,
         telemetry=telemetry,
         versus=versus,
@@ -115,6 +111,20 @@ def judge_kpi(key: str, plan: Plan, budget: Budget, telemetry: Telemetry, stage:
         diluted=_diluted(telemetry, judgement.counts, budget, stage),
         traffic=_traffic(telemetry, budget, stage),
     )
+
+
+def judge_minutes(n: Ints, bad: Ints, unsure: Ints, *, budget: Budget, live: Liveness, rule: Rule) -> Judgement:
+    """Judge one cohort's counts per minute; ``unknown`` where events that nobody can judge could change the status."""
+    totals, hits = np.cumsum(n), np.cumsum(bad)
+    judgement = judge_watch(totals.tolist(), hits.tolist(), budget, live, rule)
+    lost = int(unsure.sum())
+    if not lost:
+        return judgement
+    worse = judge_watch(totals.tolist(), (hits + np.cumsum(unsure)).tolist(), budget, live, rule)
+    if worse.status is judgement.status:
+        return judgement
+    reason = f"{lost:,} events cannot be judged; were they bad it would be {worse.status}"
+    return replace(judgement, status=Status.UNKNOWN, reason=reason)
 
 
 def _liveness(kpi: Kpi, telemetry: Telemetry, stage: Soak) -> Liveness:
@@ -130,8 +140,8 @@ def _liveness(kpi: Kpi, telemetry: Telemetry, stage: Soak) -> Liveness:
     rows = np.flatnonzero(telemetry.canary.n)
     since = int(rows[-1]) + 1 if len(rows) else 0
     missed = int(telemetry.control.n[since:].sum())
-    if stage.stage.share < 1 and missed * np.log1p(-stage.stage.share) < np.log(SILENCE):
-        return Liveness(alive=False, reason=f"the canary is silent: no event of its own among the last {missed + 1:,}")
+    if missed * np.log1p(-min(stage.stage.share, FULL)) < np.log(SILENCE):
+        return Liveness(alive=False, reason=f"the canary is silent: no event of its own among the last {missed:,}")
     return live
 
 

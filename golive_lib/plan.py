@@ -29,6 +29,12 @@ def _duration(value: object) -> timedelta:
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 
+def _lasting(value: timedelta) -> timedelta:
+    if not value:
+        raise ValueError("should be longer than nothing")
+    return value
+
+
 def _zone(value: str) -> str:
     try:
         ZoneInfo(value)
@@ -45,9 +51,10 @@ def _instant(value: object) -> datetime:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Lasting = Annotated[Duration, AfterValidator(_lasting)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
-Identifier = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]*$")]
+Identifier = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,50}$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
@@ -75,7 +82,7 @@ class Stage:
     """One stage of the rollout: its share of the traffic, how long it must stay green, and when it began."""
 
     percent: Annotated[float, Field(gt=0, le=100)]
-    soak: Duration
+    soak: Lasting
     starts: Instant | None = None
 
     @property
@@ -140,7 +147,7 @@ class Plan:
         if percents != sorted(set(percents)):
             raise ValueError(f"stages: percents should rise from stage to stage, got {percents}")
         starts = [stage.starts for stage in self.stages if stage.starts]
-        if starts != sorted(starts):
+        if starts != sorted(set(starts)):
             raise ValueError("stages: 'starts' should be later from stage to stage")
         return self
 

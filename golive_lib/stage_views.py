@@ -31,7 +31,9 @@ def verdict(result: StageResult) -> Finding:
     facts = {
         "Stage": f"{soak.stage} since {moment(soak.started_at, zone)}",
         "Judged until": until,
-        "Soak": "over" if soak.over else f"{_span(left)} left of {_span(soak.stage.soak)}",
+        "Soak": "over"
+        if soak.over
+        else f"{_span(left)} left of {_span(soak.stage.soak)}" + ", cut short" * soak.cut_short,
         "Launch": result.launch,
         "Database": result.database,
     }
@@ -78,6 +80,8 @@ def reading(one: KpiResult) -> str:
 def _measure(value: float, unit: str) -> str:
     if unit == "share":
         return share(value)
+    if math.isinf(value):
+        return "never"
     return duration(value * (1000 if unit == "s" else 1)) if unit in ("ms", "s") else number(value)
 
 
@@ -87,26 +91,29 @@ def kpis(result: StageResult) -> Html:
         {
             "KPI": one.kpi.title,
             "status": one.status.value,
-            "events": one.judgement.counts.n,
-            "bad": one.judgement.counts.bad,
-            "observed_share": one.judgement.counts.share,
-            "allowed_share": one.budget.allowed,
-            "proven": one.judgement.proven,
-            "true share between": " and ".join(share(end) for end in one.judgement.interval),
-            "canary over control": _ratio(one),
             "why": one.reason,
+            "observed": f"{share(one.judgement.counts.share)} of {number(one.judgement.counts.n)} {one.kpi.noun}",
+            "limit": share(one.budget.allowed),
+            "proven": one.judgement.proven,
+            "true share": " to ".join(share(end) for end in one.judgement.interval),
+            "over the control": _ratio(one),
         }
         for one in result.kpis
     ]
     rows += [{"KPI": due.due.title, "status": due.status.value, "why": due.reason} for due in result.dues]
-    return table(pd.DataFrame(rows), caption="Each KPI: observed, and proven", status_column="status")
+    return table(
+        pd.DataFrame(rows),
+        caption="Observed is the runbook's letter, proven what the evidence carries",
+        status_column="status",
+    )
 
 
 def _ratio(one: KpiResult) -> str:
     if one.versus is None or one.versus.ratio is None:
         return MISSING
-    remark = "earlier days" if one.confounded else one.versus.proven.replace("neither", "not proven")
-    return f"{number(one.versus.ratio)} × ({remark})"
+    remarks = {"worse": ", worse", "better": ", better", "neither": ""}
+    remark = " earlier days" if one.confounded else remarks[one.versus.proven]
+    return f"{number(one.versus.ratio)} ×{remark}"
 
 
 def traffic(result: StageResult) -> Html:
@@ -132,26 +139,28 @@ def evidence(result: StageResult) -> Html:
         for key, frame in result.evidence.items()
     ]
     if not pieces:
-        return _nothing("Nothing is red, so there are no rows to show.")
+        return _nothing("No KPI is red, so there are no rows to show.")
     return Html("".join(piece.markup for piece in pieces), "\n\n".join(piece.text for piece in pieces))
 
 
 def forecast(forecasts: Sequence[KpiForecast]) -> Html:
     """Return what a stage can decide, from the traffic of the same hours of earlier days."""
-    rows = [
-        {
-            "KPI": one.kpi.title,
-            "expected events": one.forecast.events,
-            "enough": "yes" if one.forecast.enough else f"no, {one.kpi.min_events} are needed",
-            "allowed_share": one.kpi.allowed,
-            "smallest share it would prove": "none" if one.forecast.smallest is None else share(one.forecast.smallest),
-            "time to prove twice the limit": MISSING
-            if one.forecast.minutes is None
-            else duration(one.forecast.minutes * 6e4),
-        }
-        for one in forecasts
-    ]
+    rows = [_expected(one) for one in forecasts]
     return table(pd.DataFrame(rows), caption="What this stage can decide, by the traffic of the same hours before")
+
+
+def _expected(one: KpiForecast) -> dict[str, object]:
+    window = one.forecast
+    if window is None:
+        return {"KPI": one.kpi.title, "enough": one.problem, "allowed_share": one.kpi.allowed}
+    return {
+        "KPI": one.kpi.title,
+        "expected events": window.events,
+        "enough": "yes" if window.enough else f"no, {one.kpi.min_events} are needed",
+        "allowed_share": one.kpi.allowed,
+        "smallest share it would prove": "none" if window.smallest is None else share(window.smallest),
+        "time to prove twice the limit": MISSING if window.minutes is None else duration(window.minutes * 6e4),
+    }
 
 
 def method(result: StageResult) -> Html:

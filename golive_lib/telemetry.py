@@ -84,23 +84,23 @@ def gather(
     """Return the telemetry of each flag of one query of events, asked in one pass; a failure is each one's problem."""
     asked = launch.query(query)
     try:
-        statement, values = minute_statement(snapshot, launch, window, query, flags)
+        indexed = time_indexed(snapshot, launch, window, query)
+        statement, values = minute_statement(snapshot, launch, window, query, flags, indexed=indexed)
         frame = snapshot.frame(statement, values)
         reading = snapshot.frame(series.reading(asked, launch.queries), values)
         earlier = gather_earlier(snapshot, launch, window, query, flags)
     except QueryFailed as failure:
-        return {flag: _nothing(window, failure.reason) for flag in flags}
+        return {flag: nothing(window, failure.reason) for flag in flags}
     sql = statement.client_sql(values)
     return {flag: read(window, frame, flag, reading=reading, earlier=earlier, sql=sql) for flag in flags}
 
 
 def minute_statement(
-    snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str]
+    snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str], *, indexed: bool
 ) -> tuple[Statement, dict[str, Value]]:
     """Return the per-minute statement of a window in the shape its time column's index asks for, and its values."""
     asked = launch.query(query)
     values = _values(snapshot, launch, asked, window)
-    indexed = _indexed(snapshot, launch, asked, values)
     return series.minutes(asked, launch.queries, flags, indexed=indexed), values
 
 
@@ -118,9 +118,10 @@ def _values(snapshot: Snapshot, launch: Launch, query: Query, window: Window) ->
     return {**launch.values(query, snapshot.clock, given), **span}
 
 
-def _indexed(snapshot: Snapshot, launch: Launch, query: Query, values: dict[str, Value]) -> bool:
-    """Tell whether a btree begins with the table column that the events' ``at`` is."""
-    origins = snapshot.origins(compose(query, launch.queries), values)
+def time_indexed(snapshot: Snapshot, launch: Launch, window: Window, query: str) -> bool:
+    """Tell whether a btree begins with the table column that the events' ``at`` is; raises QueryFailed."""
+    asked = launch.query(query)
+    origins = snapshot.origins(compose(asked, launch.queries), _values(snapshot, launch, asked, window))
     at = next((origin for origin in origins if origin.name == "at"), None)
     if at is None or at.table_oid is None:
         return False
@@ -147,11 +148,13 @@ def read(
     frame: pd.DataFrame,
     flag: str,
     *,
-    reading: pd.DataFrame,
     earlier: pd.DataFrame,
+    reading: pd.DataFrame | None = None,
     sql: str = "",
 ) -> Telemetry:
-    """Turn the rows of a per-minute answer into one KPI's telemetry."""
+    """Turn the rows of a per-minute answer into one KPI's telemetry; without ``reading`` it has no percentiles."""
+    if frame["newest"].dt.tz is None:
+        return nothing(window, "the events' times have no zone; cast them in the source, as in: at time zone 'UTC'")
     seen = frame[frame["n"].fillna(0) > 0]
     names = {name for name in seen["cohort"] if isinstance(name, str)}
     unnamed = int(seen["cohort"].isna().sum())
@@ -166,8 +169,7 @@ def read(
     def cohort(name: str | None) -> Cohort:
         mine = seen[seen["cohort"].isna()] if name is None else seen[seen["cohort"] == name]
         at = [(minute - window.since) // MINUTE for minute in mine["minute"]]
-        rows = reading[reading["cohort"].isna()] if name is None else reading[reading["cohort"] == name]
-        values = rows["percentiles"].iloc[0] if len(rows) else None
+        values = None if reading is None else _percentiles(reading, name)
         newest = mine["newest"].max() if len(mine) else None
         n, bad, unsure = (_spread(window, at, mine[column]) for column in ("n", f"{flag}_bad", f"{flag}_unsure"))
         return Cohort(
@@ -175,7 +177,7 @@ def read(
             bad,
             unsure,
             newest.to_pydatetime() if newest is not None else None,
-            tuple(values) if values and values[0] is not None else None,
+            values,
         )
 
     return Telemetry(
@@ -189,6 +191,12 @@ def read(
     )
 
 
+def _percentiles(reading: pd.DataFrame, name: str | None) -> tuple[float, ...] | None:
+    rows = reading[reading["cohort"].isna()] if name is None else reading[reading["cohort"] == name]
+    values = rows["percentiles"].iloc[0] if len(rows) else None
+    return tuple(values) if values and values[0] is not None else None
+
+
 def _spread(window: Window, at: list[int], values: pd.Series[int]) -> Ints:
     """Put values at their minutes; a minute without events holds 0."""
     array = np.zeros(window.minutes, dtype=np.int64)
@@ -196,7 +204,8 @@ def _spread(window: Window, at: list[int], values: pd.Series[int]) -> Ints:
     return array
 
 
-def _nothing(window: Window, problem: str) -> Telemetry:
+def nothing(window: Window, problem: str) -> Telemetry:
+    """Return the telemetry of a KPI whose events could not be asked."""
     none = np.zeros(window.minutes, dtype=np.int64)
     minutes = tuple(window.since + i * MINUTE for i in range(window.minutes))
     return Telemetry(minutes, Cohort(none, none, none, None, None), None, (), (), "", problem)

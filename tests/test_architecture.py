@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("errors", "settings"),
     (
+        "formats",
         "statement",
         "query",
         "evidence",
@@ -25,15 +26,26 @@ LAYERS = (
         "compare",
         "power",
         "series",
-        "formats",
         "show",
         "charts",
     ),
     ("db",),
     ("checks",),
-    ("launch", "telemetry", "kpis", "canary", "forecasts", "kpi_charts", "doctor", "views", "stage_views"),
-    ("page", "export", "index", "notebooks", "engine", "reports"),
-    ("console", "cli"),
+    (
+        "launch",
+        "telemetry",
+        "kpis",
+        "canary",
+        "forecasts",
+        "watch",
+        "replay",
+        "kpi_charts",
+        "doctor",
+        "views",
+        "stage_views",
+    ),
+    ("leaks", "page", "export", "index", "notebooks", "engine", "reports"),
+    ("console", "cli_canary", "cli"),
     ("__main__", "__init__"),
 )
 ORDER = [module for layer in LAYERS for module in layer]

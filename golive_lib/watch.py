@@ -1,0 +1,175 @@
+"""Following a stage while it soaks: each look asks for new minutes alone, and a dropped connection is waited out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from golive_lib.canary import judge_in, soak, stage_start
+from golive_lib.errors import DatabaseError, QueryFailed
+from golive_lib.judge import Verdict
+from golive_lib.launch import instant
+from golive_lib.telemetry import MINUTE, Telemetry, gather_earlier, minute_statement, nothing, read, time_indexed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from golive_lib.canary import StageResult
+    from golive_lib.db import Snapshot
+    from golive_lib.launch import Launch
+    from golive_lib.telemetry import Window
+
+REREAD = 5 * MINUTE  # matured minutes that are asked again: a row may commit later than the plan thinks
+LONGEST_PAUSE = 60.0
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one query has answered so far: rows up to ``until``, and earlier days' counts over the same stretch."""
+
+    indexed: bool
+    rows: pd.DataFrame
+    earlier: pd.DataFrame
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A look that failed: why, what was seen last and for how long nothing has been, and the pause in seconds."""
+
+    error: str
+    last: StageResult
+    blind: timedelta
+    limit: timedelta
+    retry_in: float
+
+    @property
+    def stale(self) -> bool:
+        """Whether the last look is older than the smallest freshness of the plan's KPIs: then all is unknown."""
+        return self.blind > self.limit
+
+    @property
+    def verdict(self) -> Verdict:
+        """The last look's verdict, and hold once that is stale."""
+        return Verdict.HOLD if self.stale else self.last.stage_verdict.verdict
+
+
+class Watch:
+    """A stage looked at again and again; ``asked`` keeps the stretch that each question for new rows was about."""
+
+    def __init__(self, launch: Launch, percent: float, *, started_at: datetime | str | None = None) -> None:
+        self.launch = launch
+        self.stage = launch.plan.stage(percent)
+        given = instant(started_at, "started_at") if started_at else None
+        self.started_at = stage_start(launch.plan, self.stage, given)
+        self.asked: list[Window] = []
+        self._seen: dict[str, _Seen] = {}
+        self._again = -(-launch.plan.judge.maturity // MINUTE) * MINUTE + REREAD
+
+    def look(self, as_of: datetime | None = None) -> StageResult:
+        """Judge the stage as of an instant, or the database's now where that is earlier or none is given.
+
+        Gives what ``canary.judge_now`` gives, without evidence and percentiles. Raises DatabaseError when the
+        connection is lost, after which the next look goes on from the last; PlanError before the stage has begun.
+        """
+        with self.launch.database.snapshot() as snapshot:
+            now = min(as_of, snapshot.clock.now) if as_of else snapshot.clock.now
+            stage = soak(self.launch.plan, self.stage.percent, self.started_at, now)
+            return judge_in(snapshot, self.launch, stage, self._gather)
+
+    def _gather(
+        self, snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str]
+    ) -> dict[str, Telemetry]:
+        """Stand in for ``telemetry.gather``: a question that fails leaves what was seen for the next look."""
+        try:
+            seen = self._ask(snapshot, launch, window, query, flags)
+        except QueryFailed as failure:
+            return {flag: nothing(window, failure.reason) for flag in flags}
+        self._seen[query] = seen
+        return {flag: read(window, seen.rows, flag, earlier=seen.earlier) for flag in flags}
+
+    def _ask(self, snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str]) -> _Seen:
+        seen = self._seen.get(query)
+        indexed = seen.indexed if seen else time_indexed(snapshot, launch, window, query)
+        new = replace(window, since=max(window.since, min(seen.until, window.until) - self._again)) if seen else window
+        self.asked.append(new)
+        statement, values = minute_statement(snapshot, launch, new, query, flags, indexed=indexed)
+        answer = snapshot.frame(statement, values).drop(columns="percentiles")
+        filled = [answer[answer["n"].fillna(0) > 0]]
+        if seen:
+            filled.insert(0, seen.rows[seen.rows["minute"] < new.since])
+        rows = [frame for frame in filled if len(frame)]
+        earlier = self._earlier(snapshot, window, query, flags)
+        return _Seen(indexed, pd.concat(rows) if rows else filled[0], earlier, window.until)
+
+    def _earlier(self, snapshot: Snapshot, window: Window, query: str, flags: Sequence[str]) -> pd.DataFrame:
+        """Return the same hours of earlier days: theirs are final, so only the new stretch is asked and added."""
+        seen = self._seen.get(query)
+        if seen is None or seen.until > window.until or self._clock_changes(window):
+            return gather_earlier(snapshot, self.launch, window, query, flags)
+        if seen.until == window.until:
+            return seen.earlier
+        more = gather_earlier(snapshot, self.launch, replace(window, since=seen.until), query, flags)
+        return seen.earlier.set_index("day").add(more.set_index("day")).reset_index()
+
+    def _clock_changes(self, window: Window) -> bool:
+        """Tell whether summer time begins or ends within these days: then hours overlap, and stretches do not add."""
+        days = timedelta(days=self.launch.plan.judge.days + 1)
+        ends = (at.astimezone(self.launch.zone).utcoffset() for at in (window.since - days, window.until))
+        return len(set(ends)) > 1
+
+
+def follow(
+    watch: Watch,
+    pause: float,
+    *,
+    clock: Callable[[], datetime | None] = lambda: None,
+    wait: Callable[[float], object] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Iterator[StageResult | Lost]:
+    """Look every ``pause`` seconds until the stage is red or has no more to show; yield each look, or why it failed.
+
+    ``clock`` says as of when to look, None for the database's now. A lost connection is tried again after 1, 2, 4 … 60
+    seconds; DatabaseError when already the first look fails.
+    """
+    limit = min((kpi.freshness for kpi in watch.launch.plan.kpis.values()), default=timedelta())
+    last: StageResult | None = None
+    seen_at, failures = 0.0, 0
+    while True:
+        as_of = clock()
+        try:
+            result = watch.look(as_of)
+        except DatabaseError as error:
+            if last is None:
+                raise
+            retry_in = min(2.0**failures, LONGEST_PAUSE)
+            yield Lost(str(error), last, timedelta(seconds=monotonic() - seen_at), limit, retry_in)
+            failures += 1
+            wait(retry_in)
+            continue
+        last, seen_at, failures = result, monotonic(), 0
+        yield result
+        if _finished(result, as_of):
+            return
+        wait(pause)
+
+
+def _finished(result: StageResult, as_of: datetime | None) -> bool:
+    """Tell whether the stage is red, has lasted its soak or was ended, or the database's clock stands still."""
+    stage, now = result.soak, as_of or result.clock.now
+    still = as_of is None and result.clock.fixed
+    return result.stage_verdict.verdict is Verdict.ROLLBACK or stage.over or stage.until < now or still
+
+
+def played(
+    watch: Watch, speed: float, *, monotonic: Callable[[], float] = time.monotonic
+) -> Callable[[], datetime | None]:
+    """Return a clock that runs ``speed`` times as fast, from the stage's first minute to the end of its soak."""
+    began = monotonic()
+    end = watch.started_at + watch.stage.soak
+    return lambda: min(watch.started_at + MINUTE + timedelta(seconds=speed * (monotonic() - began)), end)
