@@ -391,5 +391,5 @@ FAILING: list[tuple[str, LiteralString]] = [
 def test_failures_and_missing_measures_are_red(clone: Clone, name: str, statements: str) -> None:
     """Errors are judged, and what has no usable duration or outcome does not count as good."""
     demo = clone()
-    change(demo, *statements.split("; "))  # type: ignore[arg-type]  # pieces of literals
+    change(demo, *statements.split("; "))
     assert open_launch(demo.url).check(name).status is Status.RED

@@ -18,8 +18,9 @@ from plant import change
 from golive_lib import Status, open_launch
 
 if TYPE_CHECKING:
-    import pytest
     from collections.abc import Callable
+
+    import pytest
 
     from golive_lib.demo import DemoDatabase
 
