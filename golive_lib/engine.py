@@ -1,9 +1,7 @@
-"""Papermill's engine with Ctrl-C, termination and a dying kernel told apart, and the notebook kept in every case."""
+"""Papermill's engine with a kernel of its own sockets and log, and the notebook kept in every case."""
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from papermill.engines import NotebookExecutionManager
 
 NAME = "golive"
-TERMINATED = 143
 
 
 class _Client(PapermillNotebookClient):
@@ -36,14 +33,9 @@ class _Client(PapermillNotebookClient):
             manager.ip = str(Path(self.sockets) / "kernel")
         return manager
 
-    async def async_start_new_kernel(self, **kwargs: Any) -> None:
-        # nbclient's own handlers kill the kernel and let the run end as if the kernel had died by itself.
-        loop = asyncio.get_running_loop()
-        loop.remove_signal_handler(signal.SIGINT)
-        loop.remove_signal_handler(signal.SIGTERM)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    def start_new_kernel(self, **kwargs: Any) -> None:
         # The kernel's own log would mix with ours; what a dead kernel said last is shown with its report.
-        await super().async_start_new_kernel(**kwargs, stdout=self.said, stderr=self.said)
+        super().start_new_kernel(**kwargs, stdout=self.said, stderr=self.said)
 
 
 class GoliveEngine(NBClientEngine):

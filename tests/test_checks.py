@@ -378,7 +378,6 @@ def test_silence_in_the_window_is_unknown(statement: LiteralString, demo_folder:
 
 
 NULLABLE: LiteralString = "alter table api_logs alter status_code drop not null, alter response_time_ms drop not null"
-NULLABLE: LiteralString = "alter table api_logs alter status_code drop not null, alter response_time_ms drop not null"
 FAILING: list[tuple[str, LiteralString]] = [
     ("health/api_errors", "update api_logs set status_code = 500 where id % 50 = 0"),
     ("health/api_errors", f"{NULLABLE}; update api_logs set status_code = null where id % 50 = 0"),

@@ -10,7 +10,7 @@ import subprocess
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
 import pytest
@@ -37,7 +37,7 @@ AS_ROOT = os.geteuid() == 0
 DEADLINE_S = 30
 
 
-def absent(why: str) -> None:
+def absent(why: str) -> NoReturn:
     """Skip, but fail where the servers are meant to be: a skip in CI would hide a broken installation."""
     if os.environ.get("GOLIVE_REQUIRE_SERVERS"):
         pytest.fail(why)
