@@ -10,11 +10,13 @@ import pandas as pd
 
 from golive_lib.charts import BLUE, GREY, TIME, figure, limit_line, time_axis
 from golive_lib.evidence import interval
-from golive_lib.formats import number, share
+from golive_lib.formats import local, number, share
 from golive_lib.show import Chart
 from golive_lib.telemetry import MINUTE
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import plotly.graph_objects as go
     from numpy.typing import NDArray
 
@@ -60,7 +62,25 @@ def kpi_chart(one: KpiResult, result: StageResult) -> Chart:
     seen = max((value for value in so_far if value is not None), default=0.0)
     chart.update_yaxes(range=[0, max(allowed * 2.2, seen * 1.25)])
     limit_line(chart, allowed, f"limit {share(one.budget.allowed)}")
+    for moment, label in marks(result):
+        _mark(chart, local(moment, axis.zone).strftime("%Y-%m-%d %H:%M"), label)
     return Chart(chart, summary(one, who))
+
+
+def marks(result: StageResult) -> list[tuple[datetime, str]]:
+    """Return the moments worth a mark: the stage's start, the end of its soak, and what was due meanwhile."""
+    soak = result.soak
+    found = [(soak.started_at, f"{soak.stage} begins"), (soak.ends, "soak over")]
+    found += [(one.judgement.due, f"{one.due.title} due") for one in result.dues if one.judgement]
+    return [(moment, label) for moment, label in found if soak.started_at <= moment <= soak.until]
+
+
+def _mark(chart: go.Figure, at: str, label: str) -> None:
+    # As shape and text: plotly cannot place the annotation of a vertical line on a date axis.
+    line = {"color": GREY, "width": 1, "dash": "dot"}
+    chart.add_shape(type="line", x0=at, x1=at, y0=0, y1=1, yref="paper", line=line)
+    text = {"text": label, "font": {"color": GREY, "size": 11}, "textangle": -90, "xanchor": "right", "yanchor": "top"}
+    chart.add_annotation(x=at, y=1, yref="paper", showarrow=False, **text)
 
 
 def _percent(value: float) -> float:

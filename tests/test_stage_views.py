@@ -18,7 +18,7 @@ from golive_lib.canary import DueResult, StageResult, judge_now
 from golive_lib.errors import PlanError, QueryError
 from golive_lib.forecasts import before
 from golive_lib.formats import number, share
-from golive_lib.kpi_charts import BUCKETS, kpi_chart, kpis, summary
+from golive_lib.kpi_charts import BUCKETS, kpi_chart, kpis, marks, summary
 from golive_lib.kpis import KpiResult
 from golive_lib.show import SHAPES
 from golive_lib.telemetry import MINUTE
@@ -111,6 +111,14 @@ def test_every_kpi_with_a_share_has_a_chart(half: StageResult) -> None:
     assert [chart.figure.layout.title.text for chart in kpis(half)] == [
         one.kpi.title for one in half.kpis if one.key != "rls_violations"
     ]
+
+
+def test_chart_marks_the_stage_and_what_was_due_in_it(full: StageResult, half: StageResult) -> None:
+    """The stage's start, its soak's end and a due event within it are marked; one before it is not."""
+    assert [label for _, label in marks(full)] == ["100 % begins", "soak over", "Daily zodiac audio due"]
+    assert [label for _, label in marks(half)] == ["50 % begins", "soak over"]
+    drawn = [annotation.text for annotation in kpi_chart(full.kpis[0], full).figure.layout.annotations]
+    assert {label for _, label in marks(full)} <= set(drawn)
 
 
 def test_stage_without_a_judged_minute_has_no_chart(healthy: DemoDatabase) -> None:
