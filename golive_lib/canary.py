@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from golive_lib.due import DUE_STATUS, DueState, judge_due, latest_due, parse_due
+from golive_lib.due_events import DueResult, judge_dues
 from golive_lib.errors import PlanError, QueryFailed
 from golive_lib.formats import number, share
 from golive_lib.judge import Outcome, Status, Verdict, worst
 from golive_lib.kpis import KpiResult, Soak, budgets, judge_kpi
 from golive_lib.launch import instant
-from golive_lib.query import compose
 from golive_lib.stage import Item, StageVerdict, judge_stage
 from golive_lib.telemetry import MINUTE, Window, bad_events, gather
 
@@ -24,23 +23,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golive_lib.db import Clock, Snapshot
-    from golive_lib.due import DueJudgement
     from golive_lib.launch import Launch
-    from golive_lib.plan import Due, Plan, Stage
+    from golive_lib.plan import Plan, Stage
     from golive_lib.telemetry import Telemetry
 
     Gather = Callable[[Snapshot, Launch, Window, str, Sequence[str]], dict[str, Telemetry]]
-
-
-@dataclass(frozen=True)
-class DueResult:
-    """One due event as it stood in a stage; ``judgement`` is None when it could not be asked."""
-
-    key: str
-    due: Due
-    status: Status
-    reason: str
-    judgement: DueJudgement | None
 
 
 @dataclass(frozen=True)
@@ -56,6 +43,7 @@ class StageResult:
     launch: str
     database: str
     zone: str
+    alpha: float
 
     def __getitem__(self, key: str) -> KpiResult | DueResult:
         return next(result for result in self.results if result.key == key)
@@ -117,13 +105,17 @@ def soak(plan: Plan, percent: float, started_at: datetime | None, as_of: datetim
     """
     stage = plan.stage(percent)
     start = stage_start(plan, stage, started_at)
-    following = plan.after(stage)
-    ended = following.starts if following and following.starts and following.starts > start else None
+    ended = next((later.starts for later in plan.later(stage) if later.starts), None)
+    if ended and start >= ended:
+        raise PlanError(
+            f"stage {stage} cannot start at {start:%Y-%m-%d %H:%MZ}: by the plan a later one had begun then"
+        )
     until = min(as_of, ended) if ended else as_of
     if until <= start:
         raise PlanError(f"stage {stage} starts at {start:%Y-%m-%d %H:%MZ}, which is not before {as_of:%Y-%m-%d %H:%MZ}")
-    matured = start + max((until - plan.judge.maturity - start) // MINUTE, 0) * MINUTE
-    return Soak(stage, start, until, matured, cut_short=until == ended and until < start + stage.soak)
+    matured = start + max((min(until, as_of - plan.judge.maturity) - start) // MINUTE, 0) * MINUTE
+    over = until == ended
+    return Soak(stage, start, until, matured, cut_short=over and until < start + stage.soak, ended=over)
 
 
 def stage_start(plan: Plan, stage: Stage, given: datetime | None) -> datetime:
@@ -142,13 +134,27 @@ def judge_now(
     Raises PlanError as ``soak`` does, QueryError for a text that is no instant, DatabaseError without a database.
     """
     with launch.database.snapshot() as snapshot:
-        now = instant(as_of, "as_of") if as_of else snapshot.clock.now
-        if now > snapshot.clock.now:
-            there = f"{snapshot.clock.now:%Y-%m-%d %H:%MZ}"
-            raise PlanError(f"as_of {now:%Y-%m-%d %H:%MZ} lies in the future; the database's now is {there}")
-        stage = soak(launch.plan, percent, instant(started_at, "started_at") if started_at else None, now)
+        stage = _asked(snapshot.clock, launch.plan, percent, started_at, as_of)
         result = judge_in(snapshot, launch, stage, gather)
         return replace(result, evidence=_evidence(snapshot, launch, result))
+
+
+def stage_asked(
+    launch: Launch, percent: float, started_at: datetime | str | None, as_of: datetime | str | None
+) -> Soak:
+    """Return the stage that a question means, without judging it; raises as ``judge_now`` does."""
+    with launch.database.snapshot() as snapshot:
+        return _asked(snapshot.clock, launch.plan, percent, started_at, as_of)
+
+
+def _asked(
+    clock: Clock, plan: Plan, percent: float, started_at: datetime | str | None, as_of: datetime | str | None
+) -> Soak:
+    now = instant(as_of, "as_of") if as_of else clock.now
+    if now > clock.now:
+        there = f"{clock.now:%Y-%m-%d %H:%MZ}"
+        raise PlanError(f"as_of {now:%Y-%m-%d %H:%MZ} lies in the future; the database's now is {there}")
+    return soak(plan, percent, instant(started_at, "started_at") if started_at else None, now)
 
 
 def judge_in(snapshot: Snapshot, launch: Launch, stage: Soak, gather: Gather) -> StageResult:
@@ -198,7 +204,9 @@ def conclude(
     if stage.cut_short:  # it will never be over, and was not promoted
         items.append(Item("Soak", Status.AMBER, "cut short by the start of the next stage"))
     verdict = judge_stage(items, soak_over=stage.over or stage.cut_short)
-    return StageResult(stage, kpis, dues, verdict, {}, clock, plan.name, str(launch.database.url), plan.timezone)
+    return StageResult(
+        stage, kpis, dues, verdict, {}, clock, plan.name, str(launch.database.url), plan.timezone, plan.judge.alpha
+    )
 
 
 def _item(result: KpiResult, stage: Soak) -> Item:
@@ -209,36 +217,10 @@ def _item(result: KpiResult, stage: Soak) -> Item:
     reason, counts = result.reason, result.judgement.counts
     if result.status is Status.RED and result.budget.allowed:
         figures = f"{share(counts.share)} of {number(counts.n)} {result.kpi.noun} are {result.kpi.bad}"
-        reason = f"{figures}, {share(result.budget.allowed)} may be ({reason})"
+        looks = result.telemetry.minutes
+        since = "" if result.judgement.crossed is None else f" since {looks[result.judgement.crossed]:%H:%MZ}"
+        reason = f"{figures}, {share(result.budget.allowed)} may be ({reason}{since})"
     return Item(result.kpi.title, result.status, reason, needed, rate, result.kpi.noun)
-
-
-def judge_dues(snapshot: Snapshot, launch: Launch, stage: Soak) -> tuple[DueResult, ...]:
-    """Judge every due event as it stood at the end of the window."""
-    return tuple(_due(snapshot, launch, key, stage) for key in launch.plan.due)
-
-
-def _due(snapshot: Snapshot, launch: Launch, key: str, stage: Soak) -> DueResult:
-    """Judge the due event of the latest day on which it was due by the end of the window."""
-    due = launch.plan.due[key]
-    event = parse_due(f"{due.at} {launch.plan.timezone}", due.expected, due.grace)
-    day = latest_due(event, stage.until)
-    query = launch.query(due.query)
-    values = launch.values(query, snapshot.clock, {"day": day.isoformat()})
-    try:
-        frame = snapshot.frame(compose(query, launch.queries), values)
-    except QueryFailed as failure:
-        return DueResult(key, due, Status.UNKNOWN, failure.reason, None)
-    item, at = frame.columns[:2]
-    if frame[at].dt.tz is None:
-        return DueResult(key, due, Status.UNKNOWN, f"{at!r} has no time zone; cast it in the source", None)
-    first = frame.dropna(subset=[item, at]).groupby(item)[at].min()
-    arrivals = {str(name): moment.to_pydatetime() for name, moment in first.items()}
-    judged = judge_due(event, day, arrivals, soak_start=stage.started_at, now=stage.until)
-    if frame.empty and judged.state is DueState.MISSED:
-        judged = replace(judged, state=DueState.UNKNOWN, status=DUE_STATUS[DueState.UNKNOWN])
-        return DueResult(key, due, Status.UNKNOWN, f"no {due.noun} of {day} are in the table at all", judged)
-    return DueResult(key, due, judged.status, judged.reason, judged)
 
 
 def _sentence(result: StageResult) -> str:
@@ -247,9 +229,14 @@ def _sentence(result: StageResult) -> str:
     everything = len(result.results)
     match verdict.verdict:
         case Verdict.PROMOTE:
-            return f"The {stage} stage kept all {everything} KPIs green for its whole soak."
+            proven = sum(one.judgement.proven == "under" for one in result.kpis)
+            weighed = sum(bool(one.budget.allowed) for one in result.kpis)
+            how = f"{proven} of the {weighed} shares proven within their limits, the others observed there"
+            return f"All {everything} KPIs are green at the end of the {stage} stage's soak; {how}."
         case Verdict.CONTINUE:
-            return f"Nothing is red in the {stage} stage; the soak goes on." + (f" Open: {reasons}." if reasons else "")
+            green = sum(one.status is Status.GREEN for one in result.results)
+            say = f"{green} of {everything} KPIs are green in the {stage} stage and none is red; the soak goes on."
+            return say + (f" Open: {reasons}." if reasons else "")
         case Verdict.ROLLBACK:
             return f"Roll the {stage} stage back now. {reasons}."
         case _:

@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from golive_lib.canary import stage_asked
 from golive_lib.console import COLOURS, DbUrl, Outputs, PlanFile, database, err, out, report, run_all, stoppable
 from golive_lib.errors import GoliveError, PlanError
 from golive_lib.formats import clock, duration, moment, number, share
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from golive_lib.canary import DueResult, StageResult
+    from golive_lib.canary import StageResult
+    from golive_lib.due_events import DueResult
     from golive_lib.launch import Launch
     from golive_lib.replay import Replay
 
@@ -74,6 +76,7 @@ def canary(  # noqa: PLR0913, PLR0917  the command's options
     with database(db_url, plan):
         launch = open_launch()
         percent = _running(launch, as_of) if stage is None else stage
+        stage_asked(launch, percent, started_at, as_of)
         if plan_only:
             _forecast(launch, percent, started_at)
             return 0

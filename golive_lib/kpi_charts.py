@@ -48,7 +48,7 @@ def kpi_chart(one: KpiResult, result: StageResult) -> Chart:
     who = "canary" if control is not None else "all traffic"
     chart = figure(title=one.kpi.title, x_title=axis.title, y_title="bad, % of events", height=320)
     edge = {"x": axis.labels, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-    band = {"fill": "tonexty", "fillcolor": _BAND, "name": f"{who}: where the true share may lie"}
+    band = {"fill": "tonexty", "fillcolor": _BAND, "name": f"{who}: not ruled out"}
     chart.add_scatter(y=[_percent(high) for _, high in bands], showlegend=False, **edge)
     chart.add_scatter(y=[_percent(low) for low, _ in bands], **band, **edge)
     if control is not None and control.n[:complete].sum():
@@ -103,9 +103,9 @@ def summary(one: KpiResult, who: str) -> str:
     counts, (low, high) = one.judgement.counts, one.judgement.interval
     sentence = (
         f"{one.kpi.title}: {share(counts.share)} of {number(counts.n)} {one.kpi.noun} ({who}) count as {one.kpi.bad}, "
-        f"limit {share(one.budget.allowed)}; the true share lies between {share(low)} and {share(high)}"
+        f"limit {share(one.budget.allowed)}; not ruled out: {share(low)} to {share(high)}"
     )
-    proven = {"over": ": over the limit", "under": ": within the limit", "neither": ", which proves neither side"}
+    proven = {"over": ", all over it", "under": ", all within it", "neither": ", which proves neither side"}
     sentence += proven[one.judgement.proven]
     if one.versus is None or one.versus.ratio is None:
         return f"{sentence}."

@@ -9,6 +9,7 @@ import numpy as np
 
 from golive_lib.compare import Comparison, Dilution, TrafficShare, compare, dilution, traffic_share
 from golive_lib.evidence import split_alpha
+from golive_lib.formats import share
 from golive_lib.judge import Budget, Counts, Judgement, Liveness, Status, judge_watch, liveness
 from golive_lib.telemetry import MINUTE
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from golive_lib.telemetry import Ints, Telemetry
 
 SILENCE = 1e-4  # a canary's silence this unlikely, given the control's events since, is no accident
+ROLLED_OUT = 0.5  # of its planned share, below which a stage is taken for not rolled out
 FULL = 0.95  # even at 100 % some requests still come from before the switch
 
 
@@ -27,7 +29,7 @@ FULL = 0.95  # even at 100 % some requests still come from before the switch
 class Soak:
     """A stage under way: judged from ``started_at`` to ``until``, of which the newest minutes are not complete yet.
 
-    ``cut_short`` says that the next stage began before the soak was over.
+    ``cut_short`` says that the next stage began before the soak was over, ``ended`` that the next stage has begun.
     """
 
     stage: Stage
@@ -35,6 +37,7 @@ class Soak:
     until: datetime
     matured: datetime
     cut_short: bool = False
+    ended: bool = False
 
     @property
     def ends(self) -> datetime:
@@ -50,6 +53,11 @@ class Soak:
     def over(self) -> bool:
         """Whether it has."""
         return self.until >= self.ends
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing more can come: its soak is over, or it was ended, and the last minutes are complete."""
+        return (self.matured + MINUTE > self.until and (self.ended or self.over)) or self.matured >= self.ends
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,8 @@ class KpiResult:
     @property
     def spent(self) -> float | None:
         """The share of the error budget spent: observed over allowed; None where nothing is allowed or seen."""
-        share = self.judgement.counts.share
-        return share / self.budget.allowed if self.budget.allowed and share is not None else None
+        seen = self.judgement.counts.share
+        return seen / self.budget.allowed if self.budget.allowed and seen is not None else None
 
 
 def budgets(plan: Plan) -> dict[str, Budget]:
@@ -90,13 +98,19 @@ def budgets(plan: Plan) -> dict[str, Budget]:
 
 
 def judge_kpi(key: str, plan: Plan, budget: Budget, telemetry: Telemetry, stage: Soak) -> KpiResult:
-    """Judge one KPI by the canary's matured minutes; the rest of the result is for reading."""
+    """Judge one KPI by the canary's matured minutes; the rest of the result is for reading.
+
+    Where no event may be bad, everyone's events count, and those of the newest minutes too.
+    """
     kpi = plan.kpis[key]
     live = _liveness(kpi, telemetry, stage)
-    minutes = (a[: stage.complete] for a in (telemetry.canary.n, telemetry.canary.bad, telemetry.canary.unsure))
+    judged, complete = (telemetry.canary, stage.complete) if budget.allowed else (telemetry.total, None)
+    minutes = (a[:complete] for a in (judged.n, judged.bad, judged.unsure))
     judgement = judge_minutes(*minutes, budget=budget, live=live, rule=plan.judge.rule)
-    if telemetry.problem:
-        judgement = replace(judgement, status=Status.UNKNOWN, reason=telemetry.problem)
+    diluted = _diluted(telemetry, judgement.counts, budget, stage)
+    traffic = _traffic(telemetry, budget, stage)
+    if judgement.status is not Status.RED:
+        judgement = _doubted(judgement, telemetry.problem, traffic, diluted, budget)
     versus, confounded = _versus(telemetry, judgement.counts, budget, stage)
     return KpiResult(
         key=key,
@@ -108,9 +122,32 @@ def judge_kpi(key: str, plan: Plan, budget: Budget, telemetry: Telemetry, stage:
         telemetry=telemetry,
         versus=versus,
         confounded=confounded,
-        diluted=_diluted(telemetry, judgement.counts, budget, stage),
-        traffic=_traffic(telemetry, budget, stage),
+        diluted=diluted,
+        traffic=traffic,
     )
+
+
+def _doubted(
+    judgement: Judgement, problem: str, traffic: TrafficShare | None, diluted: Dilution | None, budget: Budget
+) -> Judgement:
+    """Doubt what is not red: events of unknown cohort, a stage not rolled out, a limit diluted by other traffic."""
+    if problem:
+        return replace(judgement, status=Status.UNKNOWN, reason=problem, needed=None)
+    if judgement.status is Status.UNKNOWN:
+        return judgement
+    enough = FULL if traffic and traffic.planned == 1 else ROLLED_OUT
+    if traffic and traffic.seen is not None and traffic.proven == "under" and traffic.seen < enough * traffic.planned:
+        reason = (
+            f"{share(traffic.planned)} of the traffic planned, {share(traffic.seen)} seen: is the stage rolled out?"
+        )
+        return replace(judgement, status=Status.UNKNOWN, reason=reason, needed=None)
+    if diluted is None or judgement.status is not Status.GREEN:
+        return judgement
+    if diluted.share >= budget.allowed:
+        reason = f"within the limit in all traffic, but the canary alone is estimated at {share(diluted.share)}"
+        return replace(judgement, status=Status.AMBER, reason=reason)
+    reason = f"within the limit in all traffic; a canary of up to {share(diluted.hidden)} would look the same"
+    return replace(judgement, reason=reason)
 
 
 def judge_minutes(n: Ints, bad: Ints, unsure: Ints, *, budget: Budget, live: Liveness, rule: Rule) -> Judgement:
@@ -133,33 +170,45 @@ def _liveness(kpi: Kpi, telemetry: Telemetry, stage: Soak) -> Liveness:
     newest = max((c.newest for c in cohorts if c.newest), default=None)
     age = stage.until - newest if newest else None
     live = liveness(telemetry.everyone, telemetry.earlier, age, kpi.freshness)
-    if live.alive and (gap := _gap(kpi, telemetry)):
-        return gap
-    if not live.alive or telemetry.control is None:
+    if not live.alive:
         return live
-    rows = np.flatnonzero(telemetry.canary.n)
-    since = int(rows[-1]) + 1 if len(rows) else 0
-    missed = int(telemetry.control.n[since:].sum())
-    if missed * np.log1p(-min(stage.stage.share, FULL)) < np.log(SILENCE):
-        return Liveness(alive=False, reason=f"the canary is silent: no event of its own among the last {missed:,}")
-    return live
+    return _gap(kpi, telemetry) or _canary_silence(kpi, telemetry, stage) or live
+
+
+def _runs(n: Ints, kpi: Kpi) -> list[tuple[int, int]]:
+    """Return the stretches of minutes without an event that last longer than the KPI's freshness: first, after last."""
+    filled = np.concatenate(([-1], np.flatnonzero(n), [len(n)]))
+    long = np.flatnonzero(np.diff(filled) - 1 > kpi.freshness / MINUTE)
+    return [(int(filled[i]) + 1, int(filled[i + 1])) for i in long]
 
 
 def _gap(kpi: Kpi, telemetry: Telemetry) -> Liveness | None:
-    """Find a silence in the middle: longer than the freshness, where the hour on either side makes it no accident."""
-    n = telemetry.canary.n + (telemetry.control.n if telemetry.control else 0)
-    filled = np.concatenate(([-1], np.flatnonzero(n), [len(n)]))
-    at = int(np.argmax(np.diff(filled)))
-    first, last = int(filled[at]) + 1, int(filled[at + 1])
-    around = np.concatenate((n[max(first - 60, 0) : first], n[last : last + 60]))
-    expected = float(around.mean()) * (last - first) if len(around) else 0.0
-    if (last - first) * MINUTE <= kpi.freshness or expected < -np.log(SILENCE):
+    """Find a silence of everyone that the hour on either side makes no accident."""
+    n = telemetry.total.n
+    for first, last in _runs(n, kpi):
+        around = np.concatenate((n[max(first - 60, 0) : first], n[last : last + 60]))
+        expected = float(around.mean()) * (last - first) if len(around) else 0.0
+        if expected >= -np.log(SILENCE):
+            start = f"{telemetry.minutes[first]:%Y-%m-%d %H:%MZ}"
+            words = f"silent for {last - first} minutes from {start}, where about {expected:,.0f} events were expected"
+            return Liveness(alive=False, reason=words)
+    return None
+
+
+def _canary_silence(kpi: Kpi, telemetry: Telemetry, stage: Soak) -> Liveness | None:
+    """Find a silence of the canary alone: in the middle by the control's events then, at the end at once."""
+    if telemetry.control is None:
         return None
-    start = f"{telemetry.minutes[first]:%Y-%m-%d %H:%MZ}"
-    return Liveness(
-        alive=False,
-        reason=f"silent for {last - first} minutes from {start}, where about {expected:,.0f} events were expected",
-    )
+    n, control = telemetry.canary.n, telemetry.control.n
+    spoken = np.flatnonzero(n)
+    tail = (int(spoken[-1]) + 1 if len(spoken) else 0, len(n))
+    for first, last in (tail, *_runs(n, kpi)):
+        missed = int(control[first:last].sum())
+        if missed * np.log1p(-min(stage.stage.share, FULL)) < np.log(SILENCE):
+            since = "" if last == len(n) else f" from {telemetry.minutes[first]:%Y-%m-%d %H:%MZ}"
+            words = f"the canary is silent{since}: no event of its own among the {'last ' * (not since)}{missed:,}"
+            return Liveness(alive=False, reason=words)
+    return None
 
 
 def _versus(telemetry: Telemetry, canary: Counts, budget: Budget, stage: Soak) -> tuple[Comparison | None, bool]:

@@ -177,7 +177,7 @@ def instant(value: Value | datetime, name: str) -> datetime:
     except ValueError:
         raise QueryError(f"{name} = {value!r} is no instant; write it as '2026-03-24T10:00:00+02:00'") from None
     if moment.tzinfo is None:
-        raise QueryError(f"{name} = {value!r} has no time zone; write it as '2026-03-24T10:00:00Z' or with '+02:00'")
+        raise QueryError(f"{name} = {value!r} has no time zone; write it as '{value}Z', or with '+02:00' behind it")
     return moment.astimezone(UTC)
 
 

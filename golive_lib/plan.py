@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from dataclasses import field
@@ -18,6 +19,7 @@ from golive_lib.errors import PlanError
 from golive_lib.judge import Rule
 
 PLAN_FILE = "launch.toml"
+FEWEST = 5
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -114,6 +116,16 @@ class Kpi:
     clustering: Annotated[float, Field(ge=1)] = 1.0
     freshness: Duration = timedelta(minutes=15)
 
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Kpi:
+        """Hold the limit that people read and the share that is judged together."""
+        shown = self.limit if self.unit == "share" else None if self.percentile is None else 1 - self.percentile
+        if self.allowed is not None and shown is not None and not math.isclose(shown, self.allowed):
+            raise ValueError(f"allowed = {self.allowed} and what people read, {shown:g}, should be the same share")
+        if self.allowed is not None and self.min_events < FEWEST:
+            raise ValueError(f"min_events = {self.min_events}: a share is judged on at least {FEWEST} events")
+        return self
+
 
 @dataclass(frozen=True, config=_STRICT, kw_only=True)
 class Due:
@@ -159,10 +171,9 @@ class Plan:
         known = ", ".join(str(stage) for stage in self.stages) or "none"
         raise PlanError(f"{self.path}: there is no stage of {percent:g} %; there are {known}")
 
-    def after(self, stage: Stage) -> Stage | None:
-        """Return the stage that follows, None after the last."""
-        later = self.stages[self.stages.index(stage) + 1 :]
-        return later[0] if later else None
+    def later(self, stage: Stage) -> tuple[Stage, ...]:
+        """Return the stages that follow one, in order."""
+        return self.stages[self.stages.index(stage) + 1 :]
 
     @property
     def root(self) -> Path:

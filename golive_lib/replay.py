@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from golive_lib.canary import flags_asked, judge_dues
+from golive_lib.canary import flags_asked
+from golive_lib.due_events import judge_dues
 from golive_lib.errors import PlanError
 from golive_lib.evidence import interval
 from golive_lib.judge import Rule, Status, Verdict, liveness
@@ -192,7 +193,7 @@ def _past(soak: Soak, kpi: Kpi, budget: Budget, frame: pd.DataFrame) -> _Past:
     counts = ["n", f"{kpi.bad}_bad", f"{kpi.bad}_unsure"]
     inside = frame[(frame["minute"] >= window.since) & (frame["minute"] < window.until) & frame["n"].gt(0)]
     whole = inside.groupby("minute", as_index=False).agg({**dict.fromkeys(counts, "sum"), "newest": "max"})
-    none = pd.DataFrame({"n": [], f"{kpi.bad}_bad": []})
+    none = pd.DataFrame({"n": [], f"{kpi.bad}_bad": [], "labelled": []})
     telemetry = read(window, whole.assign(cohort=None), kpi.bad, earlier=none)
     newest = telemetry.canary.newest
     live = liveness(telemetry.everyone, (), soak.ends - newest if newest else None, kpi.freshness)

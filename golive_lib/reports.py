@@ -110,7 +110,7 @@ def execute(run: Run, on_cell: Callable[[int, int], None] = lambda *_: None) -> 
             ipynb=f"{run_id}/{run.notebook.stem}.ipynb",
             version=version("golive"),
         )
-        record = _publish(folder, notebook, record)
+        record = _publish(folder, notebook, record, (outcome or {}).get("judged"))
     refresh_index(run.outputs)
     return record
 
@@ -141,7 +141,7 @@ def _execute(run: Run, on_cell: Callable[[int, int], None]) -> tuple[NotebookNod
     return kept[0], error
 
 
-def _outcome(notebook: NotebookNode) -> tuple[dict[str, str] | None, str | None]:
+def _outcome(notebook: NotebookNode) -> tuple[dict[str, Any] | None, str | None]:
     """Return the one verdict among a notebook's outputs, or why there is none to trust."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
@@ -155,7 +155,7 @@ def _outcome(notebook: NotebookNode) -> tuple[dict[str, str] | None, str | None]
     return found[0], None
 
 
-def _publish(folder: Path, notebook: NotebookNode, record: RunRecord) -> RunRecord:
+def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: dict[str, Any] | None) -> RunRecord:
     """Write the notebook, its page and the record; what holds a secret is withheld, and the record says so."""
     # papermill notes where the files lay, which is nobody's business.
     for key in ("input_path", "output_path"):
@@ -170,6 +170,8 @@ def _publish(folder: Path, notebook: NotebookNode, record: RunRecord) -> RunReco
     else:
         for path, text in texts.items():
             (folder / Path(path or "").name).write_text(text, encoding="utf-8")
+        if judged:
+            (folder / "judged.json").write_text(json.dumps(judged, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     (folder / RECORD).write_text(_json(asdict(record)), encoding="utf-8")
     return record
 

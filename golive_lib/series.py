@@ -71,7 +71,8 @@ def earlier_days(query: Query, catalog: Mapping[str, Query], flags: Sequence[str
     window = f"at >= {earlier.format('golive_since')} and at < {earlier.format('golive_until')}"
     tail = (
         f"select d.day, e.* from generate_series(1, :golive_days) as d (day)\n"
-        f"cross join lateral (select {_counts(flags)} from {EVENTS} where {window}) e order by d.day"
+        f"cross join lateral (select {_counts(flags)}, count(cohort) as labelled\nfrom {EVENTS} where {window}) e\n"
+        "order by d.day"
     )
     return enclose(query, catalog, EVENTS, tail, {**_WINDOW, "golive_days": "bigint", "golive_zone": "text"})
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from golive_lib.canary import DueResult, StageResult
+    from golive_lib.canary import StageResult
+    from golive_lib.due_events import DueResult
     from golive_lib.forecasts import KpiForecast
 
 
@@ -27,6 +28,7 @@ def verdict(result: StageResult) -> Finding:
     """Return the stage's verdict as a banner, with the stretch it was judged on."""
     soak, zone = result.soak, ZoneInfo(result.zone)
     until = moment(soak.until, zone) + (" (clock fixed by the database)" if result.clock.fixed else "")
+    until += ", when the plan's next stage began" if soak.ended else ""
     left = soak.ends - soak.until
     facts = {
         "Stage": f"{soak.stage} since {moment(soak.started_at, zone)}",
@@ -34,11 +36,12 @@ def verdict(result: StageResult) -> Finding:
         "Soak": "over"
         if soak.over
         else f"{_span(left)} left of {_span(soak.stage.soak)}" + ", cut short" * soak.cut_short,
+        "Allowed error": f"α = {share(result.alpha)} over all KPIs and stages",
         "Launch": result.launch,
         "Database": result.database,
     }
     outcome = result.outcome
-    return Finding(outcome, verdict_banner(outcome.verdict, outcome.sentence, facts))
+    return Finding(outcome, verdict_banner(outcome.verdict, outcome.sentence, facts), result.record())
 
 
 def _span(length: timedelta) -> str:
@@ -95,7 +98,7 @@ def kpis(result: StageResult) -> Html:
             "observed": f"{share(one.judgement.counts.share)} of {number(one.judgement.counts.n)} {one.kpi.noun}",
             "limit": share(one.budget.allowed),
             "proven": one.judgement.proven,
-            "true share": " to ".join(share(end) for end in one.judgement.interval),
+            "not ruled out": " to ".join(share(end) for end in one.judgement.interval),
             "over the control": _ratio(one),
         }
         for one in result.kpis
@@ -109,8 +112,10 @@ def kpis(result: StageResult) -> Html:
 
 
 def _ratio(one: KpiResult) -> str:
-    if one.versus is None or one.versus.ratio is None:
+    if one.versus is None or (one.versus.ratio is None and one.versus.proven == "neither"):
         return MISSING
+    if one.versus.ratio is None:
+        return f"over {number(one.versus.interval[0])} ×, {one.versus.proven}"
     remarks = {"worse": ", worse", "better": ", better", "neither": ""}
     remark = " earlier days" if one.confounded else remarks[one.versus.proven]
     return f"{number(one.versus.ratio)} ×{remark}"

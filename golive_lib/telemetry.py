@@ -60,11 +60,12 @@ class Cohort:
 class Telemetry:
     """What the events of one KPI say; ``problem`` says why they cannot be judged.
 
-    ``control`` is None when no event has a cohort: then ``canary`` holds all of them. ``earlier`` and ``earlier_bad``
-    count the same hours of earlier days, all cohorts together, the day before first.
+    ``total`` holds all events, whatever their cohort. ``control`` is None when no event has a cohort: then ``canary``
+    holds all of them, too. ``earlier`` and ``earlier_bad`` count the same hours of earlier days, the day before first.
     """
 
     minutes: tuple[datetime, ...]
+    total: Cohort
     canary: Cohort
     control: Cohort | None
     earlier: tuple[int, ...]
@@ -75,7 +76,7 @@ class Telemetry:
     @property
     def everyone(self) -> int:
         """All events of the window, whatever their cohort."""
-        return int(self.canary.n.sum() + (self.control.n.sum() if self.control else 0))
+        return int(self.total.n.sum())
 
 
 def gather(
@@ -133,14 +134,20 @@ def time_indexed(snapshot: Snapshot, launch: Launch, window: Window, query: str)
 def gather_earlier(
     snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str]
 ) -> pd.DataFrame:
-    """Return the counts of the same local hours of each earlier day, the day before first; raises QueryFailed."""
+    """Return the counts of the same local hours of each day before the launch began, the latest first.
+
+    Raises QueryFailed.
+    """
     days = launch.plan.judge.days
     asked = launch.query(query)
     before = Window(window.since - timedelta(days=days + 1), window.until, window.as_of)
     values = _values(snapshot, launch, asked, before) | _values(snapshot, launch, asked, window)
     values |= {"since": before.since.isoformat()} if "since" in values else {}
     values |= {"golive_days": days, "golive_zone": launch.plan.timezone}
-    return snapshot.frame(series.earlier_days(asked, launch.queries, flags), values)
+    frame = snapshot.frame(series.earlier_days(asked, launch.queries, flags), values)
+    begun = min((stage.starts for stage in launch.plan.stages if stage.starts), default=window.since)
+    before_launch = [window.until - timedelta(days=int(day)) <= max(begun, window.since) for day in frame["day"]]
+    return frame[before_launch].reset_index(drop=True)
 
 
 def read(
@@ -165,9 +172,10 @@ def read(
     elif names and unnamed:
         rows = int(seen.loc[seen["cohort"].isna(), "n"].sum())
         problem = f"{rows:,} events have no cohort while others have one: nobody can say whose they are"
+    elif pooled and len(seen) and earlier["labelled"].sum():
+        problem = "no event has a cohort, though those of earlier days have one: the canary cannot be told apart"
 
-    def cohort(name: str | None) -> Cohort:
-        mine = seen[seen["cohort"].isna()] if name is None else seen[seen["cohort"] == name]
+    def cohort(name: str | None, mine: pd.DataFrame) -> Cohort:
         at = [(minute - window.since) // MINUTE for minute in mine["minute"]]
         values = None if reading is None else _percentiles(reading, name)
         newest = mine["newest"].max() if len(mine) else None
@@ -182,8 +190,9 @@ def read(
 
     return Telemetry(
         minutes=tuple(window.since + i * MINUTE for i in range(window.minutes)),
-        canary=cohort(None if pooled else CANARY),
-        control=None if pooled else cohort(CONTROL),
+        total=cohort(None, seen),
+        canary=cohort(None, seen) if pooled else cohort(CANARY, seen[seen["cohort"] == CANARY]),
+        control=None if pooled else cohort(CONTROL, seen[seen["cohort"] == CONTROL]),
         earlier=tuple(int(n) for n in earlier["n"]),
         earlier_bad=tuple(int(n) for n in earlier[f"{flag}_bad"]),
         sql=sql,
@@ -198,9 +207,9 @@ def _percentiles(reading: pd.DataFrame, name: str | None) -> tuple[float, ...] |
 
 
 def _spread(window: Window, at: list[int], values: pd.Series[int]) -> Ints:
-    """Put values at their minutes; a minute without events holds 0."""
+    """Add up values at their minutes; a minute without events holds 0."""
     array = np.zeros(window.minutes, dtype=np.int64)
-    array[at] = values.to_numpy(dtype=np.int64)
+    np.add.at(array, at, values.to_numpy(dtype=np.int64))
     return array
 
 
@@ -208,4 +217,5 @@ def nothing(window: Window, problem: str) -> Telemetry:
     """Return the telemetry of a KPI whose events could not be asked."""
     none = np.zeros(window.minutes, dtype=np.int64)
     minutes = tuple(window.since + i * MINUTE for i in range(window.minutes))
-    return Telemetry(minutes, Cohort(none, none, none, None, None), None, (), (), "", problem)
+    silent = Cohort(none, none, none, None, None)
+    return Telemetry(minutes, silent, silent, None, (), (), "", problem)

@@ -13,22 +13,28 @@ from golive_lib.judge import VERDICT_MIME, Status
 from golive_lib.show import STYLE, Html, mask, moment, status_badge, table, verdict_banner
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from golive_lib.checks import CheckResult, Checks
     from golive_lib.judge import Outcome
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict as people read it and as the record keeps it; a report without one counts as failed."""
+    """The verdict as people read it and as the record keeps it; a report without one counts as failed.
+
+    ``judged`` holds the figures behind it, JSON-able and free of the run's own time: kept as ``judged.json``.
+    """
 
     outcome: Outcome
     banner: Html
+    judged: Mapping[str, Any] | None = None
 
     def __str__(self) -> str:
         return self.banner.text
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002  IPython's signature
-        record = asdict(self.outcome) | {"at": self.outcome.at.isoformat()}
+        record = asdict(self.outcome) | {"at": self.outcome.at.isoformat(), "judged": self.judged}
         return {"text/html": STYLE + self.banner.markup, "text/plain": self.banner.text, VERDICT_MIME: record}
 
 

@@ -161,9 +161,8 @@ def follow(
 
 def _finished(result: StageResult, as_of: datetime | None) -> bool:
     """Tell whether the stage is red, has lasted its soak or was ended, or the database's clock stands still."""
-    stage, now = result.soak, as_of or result.clock.now
     still = as_of is None and result.clock.fixed
-    return result.stage_verdict.verdict is Verdict.ROLLBACK or stage.over or stage.until < now or still
+    return result.stage_verdict.verdict is Verdict.ROLLBACK or result.soak.final or still
 
 
 def played(
@@ -171,5 +170,5 @@ def played(
 ) -> Callable[[], datetime | None]:
     """Return a clock that runs ``speed`` times as fast, from the stage's first minute to the end of its soak."""
     began = monotonic()
-    end = watch.started_at + watch.stage.soak
+    end = watch.started_at + watch.stage.soak + watch.launch.plan.judge.maturity
     return lambda: min(watch.started_at + MINUTE + timedelta(seconds=speed * (monotonic() - began)), end)

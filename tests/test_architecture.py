@@ -35,6 +35,7 @@ LAYERS = (
         "launch",
         "telemetry",
         "kpis",
+        "due_events",
         "canary",
         "forecasts",
         "watch",

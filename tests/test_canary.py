@@ -120,9 +120,10 @@ def test_thin_stage_says_what_is_missing(stories: dict[str, DemoDatabase]) -> No
 
 
 def test_stage_ends_where_the_next_begins(stories: dict[str, DemoDatabase]) -> None:
-    """Judged a day later, a stage still ends at the next one's start, with its newest two minutes left out."""
-    soak = judged(stories["healthy"], 10).soak
-    assert (soak.until, soak.complete, soak.over) == (datetime(2026, 3, 24, 10, tzinfo=UTC), 118, True)
+    """Judged a day later, a stage still ends at the next one's start, and by then its last minutes are complete."""
+    then, later = judged(stories["healthy"], 10, as_of="2026-03-24T10:00Z").soak, judged(stories["healthy"], 10).soak
+    assert (then.until, then.complete, then.final) == (datetime(2026, 3, 24, 10, tzinfo=UTC), 118, False)
+    assert (later.until, later.complete, later.final) == (datetime(2026, 3, 24, 10, tzinfo=UTC), 120, True)
 
 
 EARLY = ("starts = 2026-03-24T22:00:00Z", "starts = 2026-03-24T20:00:00Z")
@@ -177,14 +178,93 @@ def test_stage_in_its_first_minute_is_unknown(healthy: DemoDatabase) -> None:
 def test_newest_minutes_do_not_count_yet(clone: Clone) -> None:
     """Rows of the newest two minutes, however bad, change no count: more of them may be under way."""
     demo = clone()
-    before = judged(demo).kpi("api_p95").judgement
+    before = judged(demo, as_of="2026-03-24T22:00Z").kpi("api_p95").judgement
     change(
         demo,
         "insert into api_logs (created_at, method, path, status_code, response_time_ms, flat_tables) "
         "select '2026-03-24 21:58Z'::timestamptz + n * interval '0.2 s', 'GET', '/', 500, 9000, true "
         "from generate_series(0, 599) n",
     )
-    assert judged(demo).kpi("api_p95").judgement == before
+    assert judged(demo, as_of="2026-03-24T22:00Z").kpi("api_p95").judgement == before
+    assert judged(demo).kpi("api_p95").status is Status.RED
+
+
+def test_violation_in_the_newest_minutes_is_red_at_once(clone: Clone) -> None:
+    """Where none is allowed, a bad event needs no maturity, and belongs to whichever cohort it likes."""
+    demo = clone()
+    change(demo, "update security_audit_logs set event_type = 'RLS_violation ', created_at = '2026-03-24 21:59:30Z' "
+                 "where id = (select max(id) from security_audit_logs)")  # fmt: skip
+    result = judged(demo, as_of="2026-03-24T22:00Z")
+    assert (result.kpi("rls_violations").status, result.outcome.verdict) == (Status.RED, Verdict.ROLLBACK)
+
+
+NOT_ROLLED_OUT: list[tuple[float, LiteralString]] = [
+    (50, "update api_logs set flat_tables = false where flat_tables and id % 4 > 0"),
+    (100, "update api_logs set flat_tables = false where flat_tables and id % 2 > 0"),
+]
+
+
+@pytest.mark.parametrize(("percent", "statement"), NOT_ROLLED_OUT)
+def test_stage_that_is_not_rolled_out_is_unknown(clone: Clone, percent: float, statement: LiteralString) -> None:
+    """A canary with far less than its planned share of the traffic promotes nothing."""
+    demo = clone()
+    change(demo, statement)
+    one = judged(demo, percent).kpi("api_p95")
+    assert (one.status, one.reason.endswith("seen: is the stage rolled out?")) == (Status.UNKNOWN, True)
+
+
+def test_canary_silent_in_the_middle_is_unknown(clone: Clone) -> None:
+    """An hour without the canary is a hole, though the control spoke and the canary came back."""
+    demo = clone()
+    change(
+        demo,
+        "delete from api_logs where flat_tables and created_at between '2026-03-24 16:00Z' and '2026-03-24 17:00Z'",
+    )
+    one = judged(demo).kpi("api_p95")
+    assert (one.status, one.reason.startswith("the canary is silent from 2026-03-24 16:0")) == (Status.UNKNOWN, True)
+
+
+def test_daytime_outage_beside_a_quiet_night_is_found(clone: Clone) -> None:
+    """The longest gap may be an accident of a quiet hour; every long one is looked at."""
+    demo = clone()
+    change(
+        demo,
+        "delete from api_logs where created_at between '2026-03-25 00:00Z' and '2026-03-25 04:00Z' and id % 25 > 0",
+        "delete from api_logs where created_at between '2026-03-25 11:00Z' and '2026-03-25 11:40Z'",
+    )
+    one = judged(demo, 100).kpi("api_p95")
+    assert one.status is Status.UNKNOWN
+
+
+def test_proven_red_survives_an_event_without_a_cohort(clone: Clone) -> None:
+    """One unlabelled row makes a green unknown, and never a red anything else."""
+    demo = clone()
+    change(
+        demo,
+        "alter table api_logs alter flat_tables drop not null",
+        "update api_logs set response_time_ms = 9000 where flat_tables and id % 2 = 0",
+        "update api_logs set flat_tables = null where id = (select max(id) from api_logs "
+        "where created_at < '2026-03-24 15:00Z')",
+    )
+    assert judged(demo).kpi("api_p95").status is Status.RED
+
+
+def test_cohorts_that_got_lost_are_unknown(clone: Clone) -> None:
+    """No event has a cohort, those of earlier days do: the canary may hide in all traffic."""
+    demo = clone()
+    change(
+        demo,
+        "alter table api_logs alter flat_tables drop not null",
+        "update api_logs set flat_tables = null where created_at >= '2026-03-24 08:00Z'",
+    )
+    one = judged(demo).kpi("api_p95")
+    assert (one.status, "cannot be told apart" in one.reason) == (Status.UNKNOWN, True)
+
+
+def test_stage_given_a_start_behind_the_next_ones_is_an_error(stories: dict[str, DemoDatabase]) -> None:
+    """Its traffic would be another stage's."""
+    with pytest.raises(PlanError, match="a later one had begun"):
+        judged(stories["healthy"], 25, started_at="2026-03-24T14:30Z")
 
 
 def test_minute_before_the_newest_counts(clone: Clone) -> None:
@@ -403,7 +483,7 @@ WRONG: list[tuple[float, dict[str, str], type[GoliveError], str]] = [
         PlanError,
         "as_of 2026-03-25 22:01Z lies in the future; the database's now is",
     ),
-    (10, {"started_at": "2026-03-26T08:00Z"}, PlanError, "stage 10 % starts at 2026-03-26 08:00Z, which is not before"),
+    (10, {"started_at": "2026-03-26T08:00Z"}, PlanError, "stage 10 % cannot start at 2026-03-26 08:00Z"),
 ]
 
 

@@ -9,13 +9,14 @@ import pytest
 from plant import change
 
 from golive_lib import Status, Verdict, open_launch
-from golive_lib.canary import DueResult, StageResult, judge_now
+from golive_lib.canary import StageResult, judge_now
 from golive_lib.due import DueState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golive_lib.demo import DemoDatabase
+    from golive_lib.due_events import DueResult
 
     Clone = Callable[[], DemoDatabase]
 
@@ -63,13 +64,13 @@ def test_look_alike_is_green(clone: Clone, statement: LiteralString) -> None:
         (LATE, DueState.LATE, Status.AMBER, Verdict.HOLD),
         (TOO_LATE, DueState.MISSED, Status.RED, Verdict.ROLLBACK),
         (NO_FILE, DueState.MISSED, Status.RED, Verdict.ROLLBACK),
-        (NO_ROWS, DueState.UNKNOWN, Status.UNKNOWN, Verdict.HOLD),
+        (NO_ROWS, DueState.MISSED, Status.RED, Verdict.ROLLBACK),
     ],
 )
 def test_zodiac_that_did_not_come_in_time_is_not_green(
     clone: Clone, statement: LiteralString, found: DueState, status: Status, verdict: Verdict
 ) -> None:
-    """Late holds, missed rolls back, and a day without any row is unknown."""
+    """Late holds, missed rolls back, and a day without any row is missed."""
     demo = clone()
     change(demo, statement)
     result, due = judged(demo)
@@ -77,10 +78,16 @@ def test_zodiac_that_did_not_come_in_time_is_not_green(
 
 
 def test_day_without_rows_says_so(clone: Clone) -> None:
-    """Nothing at all is another fault than a missing file."""
+    """A day without a row is missed like one without a file; a table without any says nothing."""
     demo = clone()
     change(demo, NO_ROWS)
-    assert judged(demo)[1].reason == "no audio files of 2026-03-25 are in the table at all"
+    assert judged(demo)[1].status is Status.RED
+    change(demo, "delete from daily_zodiac")
+    due = judged(demo)[1]
+    assert (due.status, due.reason.startswith("no audio files of 2026-03-25 or the week before it")) == (
+        Status.UNKNOWN,
+        True,
+    )
 
 
 def test_zodiac_within_its_grace_is_pending(clone: Clone) -> None:
@@ -131,3 +138,25 @@ def test_file_made_again_counts_by_its_first_time(clone: Clone) -> None:
     )
     _, due = judged(demo)
     assert (due.status, state(due)) == (Status.GREEN, DueState.ARRIVED)
+
+
+def test_miss_before_the_stage_holds_and_rolls_nothing_back(clone: Clone) -> None:
+    """The canary cannot have caused it, and rolling back cannot undo it."""
+    demo = clone()
+    change(demo, "update daily_zodiac set audio_path = null where day = '2026-03-24' and sign = 'leo'")
+    _, due = judged(demo, 50)
+    assert (state(due), due.status) == (DueState.MISSED, Status.AMBER)
+
+
+def test_miss_is_not_undone_by_the_next_day(clone: Clone) -> None:
+    """Every day within the stage counts, the worst decides."""
+    demo = clone()
+    change(
+        demo,
+        "do $$ begin execute format('alter database %I set golive.now = %L', current_database(), "
+        "'2026-03-26 06:00Z'); end $$",
+        "update daily_zodiac set audio_path = null where day = '2026-03-25' and sign = 'leo'",
+        "insert into daily_zodiac (sign, day, audio_path, audio_ready_at) "
+        "select sign, day + 1, 'x', audio_ready_at + interval '1 day' from daily_zodiac where day = '2026-03-25'",
+    )
+    assert judged(demo)[1].status is Status.RED

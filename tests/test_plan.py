@@ -19,6 +19,7 @@ bad = "slow"
 limit = 2000
 unit = "ms"
 allowed = 0.05
+min_events = 20
 freshness = "10m"
 """
 
@@ -58,6 +59,13 @@ def test_value_that_is_not_there_is_named(tmp_path: Path) -> None:
         ('"10m"', '"10 weeks"', "kpis.api.freshness = '10 weeks': should be a duration"),
         ('unit = "ms"', 'unit = "kg"', "kpis.api.unit = 'kg'"),
         ('title = "API"', "", "kpis.api.title: is missing"),
+        ("min_events = 20", "", "a share is judged on at least 5 events"),
+        (
+            'unit = "ms"',
+            'unit = "ms"\npercentile = 0.9',
+            "allowed = 0.05 and what people read, 0.1, should be the same",
+        ),
+        ("limit = 2000", "limit = inf", "kpis.api.limit = inf: Input should be a finite number"),
         ('name = "x"', 'name = "x"\ncolour = 1', "colour: unknown key"),
         ("limit = 2000", "limit = 2000\nlimits = 1", "kpis.api.limits: unknown key"),
         ('name = "x"', 'name = "x"\npath = "y"', "unknown key 'path'"),
@@ -65,7 +73,7 @@ def test_value_that_is_not_there_is_named(tmp_path: Path) -> None:
         ('bad = "slow"', 'bad = "x; drop"', "kpis.api.bad = 'x; drop': String should match pattern"),
         ('bad = "slow"', 'bad = "Slow"', "kpis.api.bad = 'Slow': String should match pattern"),
         ("allowed = 0.05", "allowed = 0", "kpis.api.allowed = 0: Input should be greater than 0"),
-        ("allowed = 0.05", "min_events = 0", "kpis.api.min_events = 0: Input should be greater than 0"),
+        ("min_events = 20", "min_events = 0", "kpis.api.min_events = 0: Input should be greater than 0"),
         ("[kpis.api]", "[judge]\nalpha = 0\n[kpis.api]", "judge.alpha = 0: Input should be greater than 0"),
         ("[kpis.api]", "[judge]\nalpha = 1\n[kpis.api]", "judge.alpha = 1: Input should be less than 1"),
         ("[kpis.api]", "[judge]\nrule = 'gut'\n[kpis.api]", "judge.rule = 'gut'"),
@@ -120,8 +128,8 @@ def test_stages_that_rise_are_fine(tmp_path: Path) -> None:
     text = staged("0.5, '30m', 2026-03-24T10:00:00+02:00", "1, '2h', 2026-03-24T08:30:00Z", "100, '1d'")
     chosen = read_plan(plan(tmp_path, text))
     assert [(str(stage), stage.share) for stage in chosen.stages] == [("0.5 %", 0.005), ("1 %", 0.01), ("100 %", 1)]
-    assert chosen.after(chosen.stages[0]) == chosen.stages[1]
-    assert chosen.after(chosen.stages[2]) is None
+    assert chosen.later(chosen.stages[0]) == chosen.stages[1:]
+    assert chosen.later(chosen.stages[2]) == ()
 
 
 def test_stage_that_is_not_in_the_plan_is_named_with_those_there_are(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_what_tolerates_nothing_counts_as_it_was(clone: Clone) -> None:
 def test_missed_due_event_of_a_past_day_is_blamed(clone: Clone) -> None:
     """Due events are judged as they stood then."""
     demo = clone()
-    change(demo, "update daily_zodiac set audio_path = null where day = '2026-03-21' and sign = 'leo'")
+    change(demo, "update daily_zodiac set audio_path = null where day = '2026-03-22' and sign = 'leo'")
     found = replay(opened(demo), days=1, draws=2, as_of="2026-03-23T00:00:00Z")
     assert found.tally(Rule.EVIDENCE).blame == {"Daily zodiac audio": 2}
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from html import unescape
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -20,15 +21,17 @@ from plant import change
 from golive_lib.errors import ReportError, UsageError
 from golive_lib.judge import VERDICT_MIME
 from golive_lib.notebooks import find_notebook, find_notebooks, parameters, typed
+from golive_lib.plan import read_plan
 from golive_lib.reports import Run, execute, read_records, refresh_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from golive_lib.demo import DemoDatabase
+    from golive_lib.statement import Value
     from golive_lib.reports import RunRecord
 
+ROOT = Path(__file__).parents[1]
 GREEN = """
 from datetime import UTC, datetime
 from golive_lib import Outcome, Status, Verdict, views
@@ -87,6 +90,17 @@ def test_kits_notebook_becomes_a_report(tmp_path: Path, name: str) -> None:
     assert visible(tmp_path / "out") == [record.run_id, "index.html"]
     assert str(record.html) in (tmp_path / "out" / "index.html").read_text()
     assert record.sentence in (folder / f"{name}.html").read_text()
+
+
+@pytest.mark.usefixtures("on_healthy")
+def test_judging_a_past_moment_again_writes_the_same_bytes(tmp_path: Path) -> None:
+    """What a stage was judged by is kept beside the report, and is the same whenever it is asked."""
+    path = find_notebook("canary", tmp_path)
+    given: dict[str, Value] = {"stage": 25, "as_of": "2026-03-24T12:00:00Z"}
+    records = [execute(Run(path, given, "a database", tmp_path / "out")) for _ in range(2)]
+    one, two = ((tmp_path / "out" / record.run_id / "judged.json").read_bytes() for record in records)
+    assert one == two
+    assert set(json.loads(one)["kpis"]) == set(read_plan(ROOT / "launch.toml").kpis)
 
 
 @pytest.mark.usefixtures("on_healthy")

@@ -14,7 +14,7 @@ import pytest
 from plant import change
 
 from golive_lib import Status, open_launch, stage_views
-from golive_lib.canary import DueResult, StageResult, judge_now
+from golive_lib.canary import StageResult, judge_now
 from golive_lib.errors import PlanError, QueryError
 from golive_lib.forecasts import before
 from golive_lib.formats import number, share
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golive_lib.demo import DemoDatabase
+    from golive_lib.due_events import DueResult
 
     Clone = Callable[[], DemoDatabase]
 
@@ -101,7 +102,7 @@ def test_summary_says_the_results_numbers(half: StageResult) -> None:
         counts = one.judgement.counts
         told = f"{share(counts.share)} of {number(counts.n)} {one.kpi.noun} (canary) count as {one.kpi.bad}, limit"
         assert f"{one.kpi.title}: {told} {share(one.budget.allowed)}" in words
-        assert f"between {share(low)} and {share(high)}" in words
+        assert f"not ruled out: {share(low)} to {share(high)}" in words
         ratio = one.versus.ratio if one.versus else None
         assert ("times the control" in words) == (ratio is not None)
 

@@ -239,7 +239,7 @@ def test_follow_ends_at_the_first_red(regression: DemoDatabase) -> None:
 
 def test_follow_ends_with_the_soak(healthy: DemoDatabase) -> None:
     """A stage that is not red is followed to its end, and gets the verdict of its end."""
-    seen = looks(Watch(opened(healthy), 25), Time(), [after(120), after(239), after(240)])
+    seen = looks(Watch(opened(healthy), 25), Time(), [after(120), after(239), after(242)])
     assert [one.stage_verdict.verdict for one in seen if isinstance(one, StageResult)] == [
         Verdict.CONTINUE,
         Verdict.CONTINUE,
@@ -250,7 +250,7 @@ def test_follow_ends_with_the_soak(healthy: DemoDatabase) -> None:
 def test_follow_ends_when_the_next_stage_has_begun(healthy: DemoDatabase) -> None:
     """A stage cut short by the next one's start has no more to show."""
     watch = Watch(opened(healthy), 25, started_at=after(120))
-    assert len(looks(watch, Time(), [after(239), after(241)])) == 2
+    assert len(looks(watch, Time(), [after(239), after(242)])) == 2
 
 
 def test_follow_does_not_wait_for_a_clock_that_stands_still(healthy: DemoDatabase) -> None:
@@ -269,7 +269,7 @@ def test_played_clock_runs_to_the_end_of_the_soak(healthy: DemoDatabase) -> None
     for seconds in (6, 60):
         time.wait(seconds)
         shown.append(clock())
-    assert shown == [after(1), after(61), after(240)]
+    assert shown == [after(1), after(61), after(242)]
 
 
 # Lost connections
@@ -295,9 +295,9 @@ def test_connection_killed_between_looks_is_not_even_noticed(clone: Clone) -> No
     """The next look opens another, and finds what judging anew finds."""
     demo = clone()
     launch = opened(demo)
-    seen = looks(Watch(launch, 25), Time(lambda: terminate(demo)), [after(100), after(240)])
+    seen = looks(Watch(launch, 25), Time(lambda: terminate(demo)), [after(100), after(242)])
     assert (
-        record(judge_now(launch, 25, as_of=after(240))) == record(seen[-1]) if isinstance(seen[-1], StageResult) else 0
+        record(judge_now(launch, 25, as_of=after(242))) == record(seen[-1]) if isinstance(seen[-1], StageResult) else 0
     )
     assert len(seen) == 2
 
@@ -315,7 +315,7 @@ def test_connection_killed_within_a_look_is_said_and_the_look_repeated(healthy: 
     queries = {**there.queries}
     launch = Launch(there.plan, queries, there.database)
     time = Time(lambda: queries.update({"canary/rls": deadly}), lambda: queries.update(there.queries))
-    seen = looks(Watch(launch, 25), time, [after(100), after(101), after(240)])
+    seen = looks(Watch(launch, 25), time, [after(100), after(101), after(242)])
     assert [type(one) for one in seen] == [StageResult, Lost, StageResult]
     assert ["terminating connection" in one.error for one in seen if isinstance(one, Lost)] == [True]
     assert time.pauses == [60.0, 1.0]
@@ -334,7 +334,7 @@ def test_database_away_is_tried_ever_less_often_and_unknown_past_the_freshness(c
         close_doors(demo, shut=False)
 
     time = Time(away, *([lambda: None] * 20), back)
-    seen = looks(Watch(launch, 25), time, [after(100)] * 22 + [after(240)])
+    seen = looks(Watch(launch, 25), time, [after(100)] * 22 + [after(242)])
     lost = [one for one in seen if isinstance(one, Lost)]
     assert [one.retry_in for one in lost] == [1, 2, 4, 8, 16, 32, *([60] * 15)]
     assert [one.verdict for one in lost if one.blind <= timedelta(minutes=15)] == [Verdict.CONTINUE] * 19
