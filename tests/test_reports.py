@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golive_lib.demo import DemoDatabase
-    from golive_lib.statement import Value
     from golive_lib.reports import RunRecord
+    from golive_lib.statement import Value
 
 ROOT = Path(__file__).parents[1]
 GREEN = """
