@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from golive_lib.errors import PlanError, QueryFailed
 from golive_lib.kpis import budgets
 from golive_lib.launch import instant
-from golive_lib.power import Forecast, forecast
+from golive_lib.power import Forecast, design_effect, forecast
 from golive_lib.telemetry import MINUTE, Window, gather_earlier
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def before(launch: Launch, percent: float, *, started_at: datetime | str | None 
                 found.append(KpiForecast(key, kpi, None, 0, failure.reason))
                 continue
             rate = sum(days) / len(days) / minutes if days else 0.0
-            found.append(KpiForecast(key, kpi, forecast(rate, stage.share, minutes, budget[key]), len(days)))
+            weighed = replace(budget[key], clustering=design_effect(kpi.correlation, rate * stage.share))
+            found.append(KpiForecast(key, kpi, forecast(rate, stage.share, minutes, weighed), len(days)))
     return tuple(found)
 
 

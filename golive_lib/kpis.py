@@ -11,6 +11,7 @@ from golive_lib.compare import Comparison, Dilution, TrafficShare, compare, dilu
 from golive_lib.evidence import split_alpha
 from golive_lib.formats import share
 from golive_lib.judge import Budget, Counts, Judgement, Liveness, Status, judge_watch, liveness
+from golive_lib.power import design_effect
 from golive_lib.telemetry import MINUTE
 
 if TYPE_CHECKING:
@@ -92,9 +93,16 @@ def budgets(plan: Plan) -> dict[str, Budget]:
     weighed = {key: 1.0 for key, kpi in plan.kpis.items() if kpi.allowed}
     alphas = split_alpha(plan.judge.alpha, weighed, max(len(plan.stages), 1)) if weighed else {}
     return {
-        key: Budget(kpi.allowed or 0.0, kpi.min_events, alphas.get(key, plan.judge.alpha), kpi.clustering)
+        key: Budget(kpi.allowed or 0.0, kpi.min_events, alphas.get(key, plan.judge.alpha))
         for key, kpi in plan.kpis.items()
     }
+
+
+def clustered(budget: Budget, kpi: Kpi, n: Ints) -> Budget:
+    """Return the budget with the design effect of the KPI's correlation, at the rate its events came at."""
+    if not kpi.correlation or not len(n):
+        return budget
+    return replace(budget, clustering=design_effect(kpi.correlation, float(n.mean())))
 
 
 def judge_kpi(key: str, plan: Plan, budget: Budget, telemetry: Telemetry, stage: Soak) -> KpiResult:
@@ -105,8 +113,9 @@ def judge_kpi(key: str, plan: Plan, budget: Budget, telemetry: Telemetry, stage:
     kpi = plan.kpis[key]
     live = _liveness(kpi, telemetry, stage)
     judged, complete = (telemetry.canary, stage.complete) if budget.allowed else (telemetry.total, None)
-    minutes = (a[:complete] for a in (judged.n, judged.bad, judged.unsure))
-    judgement = judge_minutes(*minutes, budget=budget, live=live, rule=plan.judge.rule)
+    n, bad, unsure = (a[:complete] for a in (judged.n, judged.bad, judged.unsure))
+    budget = clustered(budget, kpi, n)
+    judgement = judge_minutes(n, bad, unsure, budget=budget, live=live, rule=plan.judge.rule)
     diluted = _diluted(telemetry, judgement.counts, budget, stage)
     traffic = _traffic(telemetry, budget, stage)
     if judgement.status is not Status.RED:

@@ -101,7 +101,7 @@ class Kpi:
     """One KPI: fewer than ``allowed`` of a query's events may be bad; without ``allowed`` none may.
 
     ``bad`` names the query's column that is true for a bad event, ``percentile`` the one shown beside ``limit``.
-    ``clustering`` is the design effect of events that go bad together.
+    ``correlation`` is that of events within a minute, where bad ones come in bursts: it thins the evidence.
     """
 
     title: str
@@ -113,7 +113,7 @@ class Kpi:
     percentile: Share | None = None
     allowed: Share | None = None
     min_events: Annotated[int, Field(gt=0)] = 1
-    clustering: Annotated[float, Field(ge=1)] = 1.0
+    correlation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     freshness: Duration = timedelta(minutes=15)
 
     @model_validator(mode="after")

@@ -15,7 +15,7 @@ from golive_lib.due_events import judge_dues
 from golive_lib.errors import PlanError
 from golive_lib.evidence import interval
 from golive_lib.judge import Rule, Status, Verdict, liveness
-from golive_lib.kpis import SILENCE, Soak, budgets, judge_minutes
+from golive_lib.kpis import SILENCE, Soak, budgets, clustered, judge_minutes
 from golive_lib.launch import instant
 from golive_lib.stage import Item, judge_stage
 from golive_lib.telemetry import MINUTE, Telemetry, Window, minute_statement, read, time_indexed
@@ -262,7 +262,8 @@ def thin(counts: tuple[Ints, Ints, Ints], n: Ints, rng: np.random.Generator) -> 
 
 def _judged(one: _Past, counts: tuple[Ints, Ints, Ints], soak: Soak) -> dict[Rule, Item]:
     complete = [each[: soak.complete] for each in counts]
-    judged = {rule: judge_minutes(*complete, budget=one.budget, live=one.live, rule=rule) for rule in RULES}
+    budget = clustered(one.budget, one.kpi, complete[0])
+    judged = {rule: judge_minutes(*complete, budget=budget, live=one.live, rule=rule) for rule in RULES}
     return {rule: Item(one.kpi.title, each.status, each.reason) for rule, each in judged.items()}
 
 

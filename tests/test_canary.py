@@ -261,6 +261,18 @@ def test_cohorts_that_got_lost_are_unknown(clone: Clone) -> None:
     assert (one.status, "cannot be told apart" in one.reason) == (Status.UNKNOWN, True)
 
 
+def test_correlation_in_the_plan_thins_the_evidence(stories: dict[str, DemoDatabase], tmp_path: Path) -> None:
+    """Events that go bad together prove less; what was observed stays what it was."""
+    launch = open_launch(
+        stories["api-regression"].url, plan=overlay(tmp_path, "allowed = 0.05", "allowed = 0.05\ncorrelation = 0.3")
+    )
+    plain = judged(stories["api-regression"], 25).kpi("api_p95")
+    thinned = judge_now(launch, 25).kpi("api_p95")
+    assert thinned.judgement.counts == plain.judgement.counts
+    assert thinned.budget.clustering > 2
+    assert thinned.judgement.log_e_over < plain.judgement.log_e_over
+
+
 def test_stage_given_a_start_behind_the_next_ones_is_an_error(stories: dict[str, DemoDatabase]) -> None:
     """Its traffic would be another stage's."""
     with pytest.raises(PlanError, match="a later one had begun"):
