@@ -66,7 +66,10 @@ def before(launch: Launch, percent: float, *, started_at: datetime | str | None 
 
 
 def _days(snapshot: Snapshot, launch: Launch, window: Window, kpi: Kpi) -> list[int]:
-    """Count the events of each earlier day that had any and whose same hours are over."""
+    """Count the events of each earlier day whose same hours are over, from the first day that had any."""
     counted = gather_earlier(snapshot, launch, window, kpi.query, [kpi.bad])
     over = [window.until - int(day) * DAY <= window.as_of for day in counted["day"]]
-    return [int(n) for n in counted["n"][over] if n]
+    days = [int(n) for n in counted["n"][over]]
+    while days and not days[-1]:  # the latest comes first, and a log may be younger than a week
+        days.pop()
+    return days

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from golive_lib.forecasts import KpiForecast
 
 
+FORECAST = (
+    "What this stage can decide, by the traffic of the same hours before (what tolerates nothing needs no forecast)"
+)
+
+
 def verdict(result: StageResult) -> Finding:
     """Return the stage's verdict as a banner, with the stretch it was judged on."""
     soak, zone = result.soak, ZoneInfo(result.zone)
@@ -151,7 +156,7 @@ def evidence(result: StageResult) -> Html:
 def forecast(forecasts: Sequence[KpiForecast]) -> Html:
     """Return what a stage can decide, from the traffic of the same hours of earlier days."""
     rows = [_expected(one) for one in forecasts]
-    return table(pd.DataFrame(rows), caption="What this stage can decide, by the traffic of the same hours before")
+    return table(pd.DataFrame(rows), caption=FORECAST)
 
 
 def _expected(one: KpiForecast) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,8 @@ from golive_lib.demo.build import database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
+STAGING = Path(__file__).parents[2] / "shared" / "staging" / "staging.sql"
 PRISTINE = "pristine"  # a copy nobody connects to, as a template must be
 
 
@@ -50,3 +51,17 @@ def clone(demo_server: DemoServer, healthy: DemoDatabase) -> Iterator[Callable[[
     yield copy
     for name in names:
         demo_server.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def staging(demo_server: DemoServer) -> Iterator[str]:
+    """Load the staging copy and give its URL as golive_ro."""
+    if not STAGING.is_file():
+        pytest.skip("the staging copy is not beside this clone")
+    demo_server.create_database("staging")
+    with demo_server.connect("staging") as connection:
+        connection.execute(STAGING.read_bytes())
+        connection.execute("vacuum analyze")
+    demo_server.alter_setting("staging", "golive.now", "2026-03-30T00:00:00Z")
+    yield demo_server.url("staging")
+    demo_server.drop_database("staging")

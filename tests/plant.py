@@ -1,7 +1,8 @@
-"""Planting faults in a database, as its owner."""
+"""What several test files do: plant faults in a database as its owner, and find a free port."""
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
@@ -17,3 +18,10 @@ def change(demo: DemoDatabase, *statements: LiteralString) -> None:
         connection.execute("set allow_system_table_mods = on")
         for statement in statements:
             connection.execute(statement)
+
+
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

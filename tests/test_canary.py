@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     Clone = Callable[[], DemoDatabase]
 
 ROOT = Path(__file__).parents[1]
-STAGING = ROOT.parent / "shared" / "staging" / "staging.sql"
 KPIS = ("api_p95", "db_p95", "api_errors", "rls_violations", "call_setup_p95", "siren_p90", "payment_success")
 SCALES = {"healthy": 1.0, "api-regression": 0.2, "silent": 0.2, "thin": 1.0}  # the smallest that tell the story
 TELEMETRY = {"api_p95", "db_p95", "api_errors", "rls_violations"}  # what falls silent; people go on calling and paying
@@ -551,23 +550,6 @@ def test_rule_of_the_letter_is_red_as_soon_as_observed(clone: Clone, tmp_path: P
     launch = open_launch(demo.url, plan=overlay(tmp_path, '"evidence"', '"observed"'))
     by_evidence, by_letter = judged(demo).kpi("api_errors"), judge_now(launch, 50).kpi("api_errors")
     assert (by_evidence.status, by_letter.status) == (Status.AMBER, Status.RED)
-
-
-@pytest.fixture(scope="module")
-def staging(demo_folder: Path) -> Iterator[str]:
-    """Load the staging copy beside this clone."""
-    from golive_lib.demo import DemoServer  # noqa: PLC0415  only this fixture needs a server of its own
-
-    if not STAGING.is_file():
-        pytest.skip("the staging copy is not beside this clone")
-    with DemoServer.start(demo_folder) as server:
-        server.create_database("staging_canary")
-        with server.connect("staging_canary") as connection:
-            connection.execute(STAGING.read_bytes())
-            connection.execute("vacuum analyze")
-        server.alter_setting("staging_canary", "golive.now", "2026-03-30T00:00:00Z")
-        yield server.url("staging_canary")
-        server.drop_database("staging_canary")
 
 
 @pytest.mark.parametrize("percent", [10, 25, 50, 100])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from plant import change
+from plant import change, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +39,6 @@ def golive(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedPro
     return subprocess.run(
         command, cwd=folder, env=clean | {"COLUMNS": "200"} | env, capture_output=True, text=True, check=False
     )
-
-
-def closed_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def test_check_prints_the_verdict(here: Path, healthy: DemoDatabase) -> None:
@@ -142,7 +135,7 @@ def test_wrong_use_is_a_clear_message(
     here: Path, healthy: DemoDatabase, arguments: list[str], code: int, message: str
 ) -> None:
     """One message, no traceback, the right exit code, and no report."""
-    port = closed_port()
+    port = free_port()
     done = golive(here, *(a.replace("{healthy}", healthy.url).replace("{port}", str(port)) for a in arguments))
     assert done.returncode == code
     assert message in done.stderr

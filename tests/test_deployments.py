@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 from urllib.parse import quote
 
 import pytest
+from plant import free_port
 from psycopg import sql
 
 from golive_lib import Status, open_launch
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from golive_lib.demo import DemoDatabase
 
 ROOT = Path(__file__).parents[1]
-STAGING = ROOT.parent / "shared" / "staging" / "staging.sql"
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
 AS_ROOT = os.geteuid() == 0
@@ -53,13 +53,6 @@ def wait_for(port: int) -> None:
                 return
         os.sched_yield()
     pytest.fail(f"nothing listens on port {port}")
-
-
-def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -153,20 +146,6 @@ def test_checks_agree_on_debians_postgresql_15(debian_server: DemoServer, health
     for folder in ("sanity", "health"):
         theirs, ours = old.checks(folder), new.checks(folder)
         assert [(r.name, r.status, r.examined) for r in theirs] == [(r.name, r.status, r.examined) for r in ours]
-
-
-@pytest.fixture(scope="module")
-def staging(demo_server: DemoServer) -> Iterator[str]:
-    """Load the staging copy and give its URL as golive_ro."""
-    if not STAGING.is_file():
-        pytest.skip("the staging copy is not beside this clone")
-    demo_server.create_database("staging")
-    with demo_server.connect("staging") as connection:
-        connection.execute(STAGING.read_bytes())
-        connection.execute("vacuum analyze")
-    demo_server.alter_setting("staging", "golive.now", "2026-03-30T00:00:00Z")
-    yield demo_server.url("staging")
-    demo_server.drop_database("staging")
 
 
 def test_every_query_runs_on_staging_unchanged(staging: str) -> None:
