@@ -190,7 +190,7 @@ def load(folders: Iterable[Path]) -> dict[str, Query]:
     catalog: dict[str, Query] = {}
     for folder in folders:
         if not folder.is_dir():
-            raise QueryError(f"{folder}: no such query folder; see 'queries' in the launch plan")
+            raise QueryError(f"{folder}: no such query folder; make it, or take it out of 'queries' in the launch plan")
         for path in sorted(folder.rglob("*.sql")):
             name = path.relative_to(folder).with_suffix("").as_posix()
             if not _NAME.fullmatch(name):
