@@ -11,7 +11,7 @@ import pandas as pd
 
 from golive_lib.due_events import DueResult, judge_dues
 from golive_lib.errors import PlanError, QueryFailed
-from golive_lib.formats import number, share
+from golive_lib.formats import clock, number, share
 from golive_lib.judge import Outcome, Status, Verdict, worst
 from golive_lib.kpis import KpiResult, Soak, budgets, judge_kpi
 from golive_lib.launch import instant
@@ -21,6 +21,7 @@ from golive_lib.telemetry import MINUTE, Window, bad_events, gather
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
+    from zoneinfo import ZoneInfo
 
     from golive_lib.db import Clock, Snapshot
     from golive_lib.launch import Launch
@@ -200,7 +201,8 @@ def conclude(
     plan = launch.plan
     share = budgets(plan)
     kpis = tuple(judge_kpi(key, plan, share[key], telemetry[key], stage) for key in plan.kpis)
-    items = [_item(result, stage) for result in kpis] + [Item(d.due.title, d.status, d.reason) for d in dues]
+    items = [_item(result, stage, launch.zone) for result in kpis]
+    items += [Item(due.due.title, due.status, due.reason) for due in dues]
     if stage.cut_short:  # it will never be over, and was not promoted
         items.append(Item("Soak", Status.AMBER, "cut short by the start of the next stage"))
     verdict = judge_stage(items, soak_over=stage.over or stage.cut_short)
@@ -209,7 +211,7 @@ def conclude(
     )
 
 
-def _item(result: KpiResult, stage: Soak) -> Item:
+def _item(result: KpiResult, stage: Soak, zone: ZoneInfo) -> Item:
     """Say what the stage's verdict may need to know of a KPI, with the rate its events come at."""
     minutes = (stage.matured - stage.started_at) / MINUTE
     rate = result.judgement.counts.n / minutes if minutes else None
@@ -218,7 +220,7 @@ def _item(result: KpiResult, stage: Soak) -> Item:
     if result.status is Status.RED and result.budget.allowed:
         figures = f"{share(counts.share)} of {number(counts.n)} {result.kpi.noun} are {result.kpi.bad}"
         looks = result.telemetry.minutes
-        since = "" if result.judgement.crossed is None else f" since {looks[result.judgement.crossed]:%H:%MZ}"
+        since = "" if result.judgement.crossed is None else f" since {clock(looks[result.judgement.crossed], zone)}"
         reason = f"{figures}, {share(result.budget.allowed)} may be ({reason}{since})"
     return Item(result.kpi.title, result.status, reason, needed, rate, result.kpi.noun)
 

@@ -75,8 +75,9 @@ def demo(
         records += run_all(["health"], {}, target)
     report(records, target)
     out.print(Text("\nGo on with any of these:", style="dim"))
+    typed = sys.argv[0] if Path(sys.argv[0]).name == "golive" else "golive"  # as this shell found it
     for command in ("lab", "doctor", "run canary -p stage=25", "check sanity"):
-        out.print(Text(f"  golive {command} --db-url {DEMO_SCHEME}{story}", style="dim"))
+        out.print(Text(f"  {typed} {command} --db-url {DEMO_SCHEME}{story}", style="dim"))
     return _worst(records)
 
 
