@@ -175,7 +175,8 @@ def _expected(one: KpiForecast) -> dict[str, object]:
 
 def method(result: StageResult) -> Html:
     """Return how each KPI was judged: its budget, its e-values and the SQL that ran, folded away."""
-    pieces, text = [], []
+    taken = f"Taken in one snapshot, at {moment(result.clock.now, ZoneInfo(result.zone))} by the database's clock."
+    pieces, text = [f'<p class="gl">{escape(taken)}</p>'], [taken]
     for one in result.kpis:
         judged = one.judgement
         over, under = (f"10^{value / math.log(10):.1f}" for value in (judged.log_e_over, judged.log_e_under))

@@ -199,6 +199,11 @@ def test_traffic_without_cohorts_says_so(clone: Clone) -> None:
     assert lines(share(diluted.share)) in lines(row)
 
 
+def test_method_says_when_the_snapshot_was_taken(half: StageResult) -> None:
+    """By the database's clock, in the launch's zone."""
+    assert "in one snapshot, at 26 Mar 2026, 00:00 Beirut" in lines(str(stage_views.method(half)))
+
+
 def test_method_shows_the_sql_that_ran(half: StageResult) -> None:
     """Each KPI's own SQL is there with the values it was asked with, and its share of alpha."""
     text = stage_views.method(half).text
