@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -203,7 +204,10 @@ def read(
 def _percentiles(reading: pd.DataFrame, name: str | None) -> tuple[float, ...] | None:
     rows = reading[reading["cohort"].isna()] if name is None else reading[reading["cohort"] == name]
     values = rows["percentiles"].iloc[0] if len(rows) else None
-    return tuple(values) if values and values[0] is not None else None
+    if not values or values[0] is None:
+        return None
+    # Between two events that never ended PostgreSQL interpolates infinity less infinity.
+    return tuple(math.inf if math.isnan(value) else value for value in values)
 
 
 def _spread(window: Window, at: list[int], values: pd.Series[int]) -> Ints:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -322,6 +323,15 @@ def test_sirens_count_once_it_is_known_what_they_are(clone: Clone) -> None:
     # At :59 one rang for 16 s without an answer, one for 20 s; two were within their 15 s.
     assert counted == {10: (1, 0), 11: (1, 1), 12: (1, 1), 13: (1, 0), 59: (2, 2)}
     assert np.flatnonzero(told.unsure).tolist() == [13]
+
+
+def test_sirens_that_nobody_answered_are_endless_in_the_percentiles(clone: Clone) -> None:
+    """Where most were never answered, no high percentile is a time: not a missing one either."""
+    demo = clone()
+    change(demo, "truncate emergency_calls", SIRENS, "update emergency_calls set answered_at = null")
+    told = gathered(open_launch(demo.url), HOUR_OF_SIRENS, "canary/sirens")["late"].canary
+    assert told.percentiles is not None
+    assert told.percentiles[1:] == (math.inf, math.inf, math.inf)
 
 
 CALLS: LiteralString = """
