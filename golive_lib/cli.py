@@ -15,7 +15,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from golive_lib import cli_canary
+from golive_lib import cli_backup, cli_canary, cli_harden, cli_readiness
 from golive_lib.console import (
     DbUrl,
     Outputs,
@@ -35,7 +35,7 @@ from golive_lib.launch import DEMO_SCHEME, choose_plan, kit_folder, open_launch
 from golive_lib.settings import DB_URL, PLAN, environment, outputs_folder
 
 if TYPE_CHECKING:
-    from golive_lib.reports import RunRecord
+    from golive_lib.records import RunRecord
 
 OK, FAILED, HOLD = 0, 1, 3
 
@@ -61,11 +61,12 @@ def demo(
     outputs: Outputs = None,
 ) -> int:
     """Build a demo launch on an embedded PostgreSQL and report on it."""
-    from golive_lib.demo import open_demo  # noqa: PLC0415  only this command needs the embedded server
+    from golive_lib.demo import open_app, open_demo  # noqa: PLC0415  only this command needs the embedded server
 
     target = outputs or outputs_folder(os.environ)
-    with stoppable(), open_demo(story, scale=scale, seed=seed, progress=step) as demo_database:
-        os.environ[DB_URL] = demo_database.url
+    opened = open_demo(story, scale=scale, seed=seed, progress=step)
+    with stoppable(), opened as database_, open_app(database_) as variables:
+        os.environ.update(variables)
         os.environ[PLAN] = str(kit_folder() / "launch.toml")
         records = run_all(["sanity"], {}, target)
         for stage in open_launch().plan.stages:
@@ -196,6 +197,9 @@ def lab(
 
 
 cli_canary.register(app)
+cli_backup.register(app)
+cli_harden.register(app)
+cli_readiness.register(app)
 
 
 def _version(wanted: bool) -> None:

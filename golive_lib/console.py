@@ -16,14 +16,15 @@ from rich.text import Text
 from golive_lib.errors import GoliveError, SettingsError, UsageError
 from golive_lib.judge import Status, Verdict
 from golive_lib.launch import DEMO_SCHEME, choose_plan, is_demo
-from golive_lib.settings import DB_URL, OUTPUTS, PLAN, environment, parse_url
+from golive_lib.settings import BACKUPS, DB_URL, OUTPUTS, PLAN, backups_folder, environment, outputs_folder, parse_url
 from golive_lib.show import SHAPES, VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from golive_lib.doctor import Finding
-    from golive_lib.reports import Run, RunRecord
+    from golive_lib.records import RunRecord
+    from golive_lib.reports import Run
 
 COLOURS = {Status.GREEN: "green", Status.AMBER: "yellow", Status.UNKNOWN: "magenta", Status.RED: "red"}
 DbUrl = Annotated[
@@ -63,14 +64,16 @@ def database(db_url: str | None, plan: Path | None) -> Iterator[None]:
     if not chosen.is_file():
         raise SettingsError(f"{chosen}: there is no such launch plan; name one with --plan")
     os.environ[PLAN] = str(chosen.resolve())
+    os.environ[OUTPUTS] = str(outputs_folder(env).resolve())  # kernels work in the notebooks' folder
+    os.environ[BACKUPS] = str(backups_folder(env).resolve())
     if not is_demo(url):
         os.environ[DB_URL] = parse_url(url).environment()
         yield
         return
-    from golive_lib.demo import open_demo  # noqa: PLC0415  a real launch needs no embedded server
+    from golive_lib.demo import open_app, open_demo  # noqa: PLC0415  a real launch needs no embedded server
 
-    with stoppable(), open_demo(url.removeprefix(DEMO_SCHEME), progress=step) as demo:
-        os.environ[DB_URL] = demo.url
+    with stoppable(), open_demo(url.removeprefix(DEMO_SCHEME), progress=step) as demo, open_app(demo) as variables:
+        os.environ.update(variables)
         yield
 
 
@@ -82,6 +85,7 @@ def run_all(names: Sequence[str], given: Mapping[str, str], outputs: Path) -> li
     """
     from golive_lib import notebooks, reports  # noqa: PLC0415  a second that other commands need not wait
 
+    os.environ[OUTPUTS] = str(outputs.resolve())
     root = choose_plan(os.environ.get(PLAN)).parent
     paths = [notebooks.find_notebook(name, root) for name in names]
     known = {path: notebooks.parameters(path) for path in paths}

@@ -19,7 +19,7 @@ from golive_lib.errors import DatabaseError, QueryFailed
 from golive_lib.formats import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from golive_lib.plan import DatabaseRules
     from golive_lib.settings import DatabaseUrl
@@ -37,6 +37,11 @@ select set_config('statement_timeout', %(statement_timeout)s, true), set_config(
 _CLOCK = """
 select coalesce(nullif(current_setting('golive.now', true), '')::timestamptz, now()),
   coalesce(current_setting('golive.now', true), '') <> ''
+"""
+# No limit on waiting may end the transaction while others read its snapshot; older servers lack the second.
+_EXPORT = """
+select pg_export_snapshot(), count(set_config(name, '0', true)) from pg_settings
+where name in ('idle_in_transaction_session_timeout', 'transaction_timeout')
 """
 _NUMBERS = {"numeric", "float4", "float8"}
 _INTEGERS = {"int2", "int4", "int8", "oid"}
@@ -84,7 +89,17 @@ class Snapshot:
     def frame(self, statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
         """Run one statement; raises QueryFailed, after which the snapshot goes on."""
         with self._ask(statement, "", "", values) as result:
-            return _frame(result)
+            return _frame(_columns(result), result)
+
+    def chunks(self, statement: Statement, values: Mapping[str, Value], size: int) -> Generator[pd.DataFrame]:
+        """Run one statement and give its rows in frames of at most ``size``, so that memory holds only one.
+
+        Ask nothing else until the last has been read. Raises QueryFailed.
+        """
+        with self._ask(statement, "", "", values, stream_results=True, max_row_buffer=size) as result, result:
+            columns = _columns(result)
+            for rows in result.partitions(size):
+                yield _frame(columns, rows)
 
     def origins(self, statement: Statement, values: Mapping[str, Value]) -> tuple[Origin, ...]:
         """Return the columns a statement would answer with, reading no row; raises QueryFailed."""
@@ -99,14 +114,19 @@ class Snapshot:
         with self._ask(statement, "explain ", "", values):
             pass
 
+    def export(self) -> str:
+        """Return an id by which pg_dump reads these very rows, as long as this snapshot is open."""
+        return str(self._connection.exec_driver_sql(_EXPORT).scalar_one())
+
     @contextmanager
     def _ask(
-        self, statement: Statement, before: str, after: str, values: Mapping[str, Value]
+        self, statement: Statement, before: str, after: str, values: Mapping[str, Value], **options: Any
     ) -> Iterator[sa.CursorResult[Any]]:
         """Run in a savepoint, so that one failed statement costs no other its answer."""
+        sql = f"{before}{statement.driver_sql()}{after}"
         try:
             with self._connection.begin_nested():
-                yield self._connection.exec_driver_sql(f"{before}{statement.driver_sql()}{after}", dict(values))
+                yield self._connection.exec_driver_sql(sql, dict(values), options)
         except sa.exc.DBAPIError as error:
             raise _failure(error, statement, len(before), self._url) from None
 
@@ -155,7 +175,7 @@ class Database:
                 connection.exec_driver_sql(_GUARDS, guards)
                 yield Snapshot(connection, self.url)
         except sa.exc.DBAPIError as error:
-            raise DatabaseError(_unreachable(error, self.url)) from None
+            raise DatabaseError(unreachable(error.orig, self.url)) from None
 
     def links(self) -> tuple[Link, Link]:
         """Return two connections' links, the first left idle while the second asks; raises DatabaseError.
@@ -168,7 +188,7 @@ class Database:
                 with self._engine.connect() as second:
                     return link, _link(second)
         except sa.exc.DBAPIError as error:
-            raise DatabaseError(_unreachable(error, self.url)) from None
+            raise DatabaseError(unreachable(error.orig, self.url)) from None
 
     def close(self) -> None:
         """Close the connection; the next snapshot opens another."""
@@ -188,9 +208,9 @@ def _link(connection: sa.Connection) -> Link:
     return Link(pid, bool(raw.pgconn.ssl_in_use), own_port, seen_port, server_time)
 
 
-def _unreachable(error: sa.exc.DBAPIError, url: DatabaseUrl) -> str:
+def unreachable(error: BaseException | None, url: DatabaseUrl) -> str:
     """Say in one message what was tried, what came back, and what to do next."""
-    words = url.scrub(" ".join(str(error.orig).split()))
+    words = url.scrub(" ".join(str(error).split()))
     hints = {
         "password authentication failed": "check the user and the password in the database URL",
         "no password supplied": "put the password into the database URL",
@@ -212,19 +232,19 @@ def _failure(error: sa.exc.DBAPIError, statement: Statement, offset: int, url: D
     original = error.orig
     lost = isinstance(original, psycopg.OperationalError | psycopg.InterfaceError) and original.sqlstate is None
     if error.connection_invalidated or lost or not isinstance(original, psycopg.Error):
-        return DatabaseError(_unreachable(error, url))
+        return DatabaseError(unreachable(error.orig, url))
     if original.sqlstate is None:  # the driver could not read what came back, such as the timestamp 'infinity'
         reason = mask(f"an answer cannot be read: {' '.join(str(original).split())}")
         return QueryFailed(reason, reason=reason)
     words = mask(url.scrub(original.diag.message_primary or "the statement failed"))
     position = int(original.diag.statement_position or 0) - offset
     where = statement.locate(position) if position > 0 else None
-    reason = _reason(original.sqlstate, words)
+    reason = meaning(original.sqlstate, words)
     at = f" ({where})" if where else ""
     return QueryFailed(f"{reason}{at}", reason=f"{reason}{at}", sqlstate=original.sqlstate)
 
 
-def _reason(sqlstate: str, words: str) -> str:
+def meaning(sqlstate: str, words: str) -> str:
     """Say what an SQLSTATE means to somebody reading a report."""
     if sqlstate == "42501" and "row-level security" in words:
         return f"rows hidden by RLS: {words}; the role needs BYPASSRLS"
@@ -258,13 +278,12 @@ def _origins(result: sa.CursorResult[Any]) -> tuple[Origin, ...]:
     )
 
 
-def _frame(result: sa.CursorResult[Any]) -> pd.DataFrame:
+def _frame(columns: list[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
     """Build a DataFrame with a type per column: instants in UTC, integers and booleans that may be missing."""
-    columns = _columns(result)
     names = [name for name, _ in columns]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise QueryFailed(f"column {repeated[0]!r} twice", reason=f"the query answers with two columns {repeated[0]!r}")
-    frame = pd.DataFrame([tuple(row) for row in result], columns=names, dtype=object)
+    frame = pd.DataFrame([tuple(row) for row in rows], columns=names, dtype=object)
     return frame.assign(**{name: _typed(frame[name], type_) for name, type_ in columns})
 
 

@@ -7,7 +7,8 @@ GoliveError
 ├── DatabaseError    the database cannot be reached, or refused
 │   └── QueryFailed  one statement failed; the connection is fine
 ├── UsageError       a notebook or a parameter of it is unknown, or a value has the wrong type
-└── ReportError      a notebook could not be run or its report could not be written
+├── ReportError      a notebook could not be run or its report could not be written
+└── BackupError      a dump could not be taken, kept or restored
 """
 
 from __future__ import annotations
@@ -52,3 +53,7 @@ class UsageError(GoliveError):
 
 class ReportError(GoliveError):
     """A notebook could not be run, or its report could not be written."""
+
+
+class BackupError(GoliveError):
+    """A dump could not be taken, kept or restored."""

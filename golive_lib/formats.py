@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -75,6 +76,11 @@ def duration(milliseconds: float | Decimal | None) -> str:
     if hours < 48:  # noqa: PLR2004  "36 h" is said more often than "1 d 12 h"
         return sign + _two(hours, "h", minutes, "min")
     return sign + _two(hours // 24, "d", hours % 24, "h")
+
+
+def age(span: timedelta) -> str:
+    """Return how old something is: "just taken" within a minute, else "3 h 5 min old"."""
+    return "just taken" if span < timedelta(minutes=1) else f"{duration(span.total_seconds() * 1_000)} old"
 
 
 def _two(first: int, first_unit: str, second: int, second_unit: str) -> str:

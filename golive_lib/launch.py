@@ -48,10 +48,13 @@ def kit_folder() -> Path:
 class Launch:
     """A launch plan, its queries and a database to judge it from."""
 
-    def __init__(self, plan: Plan, queries: Mapping[str, Query], database: Database) -> None:
+    def __init__(
+        self, plan: Plan, queries: Mapping[str, Query], database: Database, env: Mapping[str, str] | None = None
+    ) -> None:
         self.plan = plan
         self.queries = queries
         self.database = database
+        self.env = {} if env is None else env  # holds secrets: never shown
 
     @property
     def zone(self) -> ZoneInfo:
@@ -82,6 +85,11 @@ class Launch:
 
         Each takes those of ``params`` that it declares; raises QueryError for one that none declares.
         """
+        with self.database.snapshot() as snapshot:
+            return self.checks_in(snapshot, folder, sample=sample, **params)
+
+    def checks_in(self, snapshot: Snapshot, folder: str, *, sample: int = SAMPLE, **params: Value | datetime) -> Checks:
+        """Judge checks in a snapshot that others look at too; raises as ``checks`` does."""
         checks = {name: query for name, query in sorted(self.queries.items()) if query.expect}
         chosen = [q for name, q in checks.items() if name == folder or name.startswith(f"{folder.rstrip('/')}/")]
         if not chosen:
@@ -91,9 +99,8 @@ class Launch:
         declared = {param.name for query in chosen for param in query.params}
         if unknown := sorted(set(params) - declared):
             raise QueryError(f"no check of {folder!r} has a parameter {unknown[0]!r}; they have {sorted(declared)}")
-        with self.database.snapshot() as snapshot:
-            results = tuple(self._run(snapshot, query, _declared(query, params), sample) for query in chosen)
-            return Checks(results, snapshot.clock, self.plan.name, str(self.database.url), self.plan.timezone)
+        results = tuple(self._run(snapshot, query, _declared(query, params), sample) for query in chosen)
+        return Checks(results, snapshot.clock, self.plan.name, str(self.database.url), self.plan.timezone)
 
     def table(self, name: str, **params: Value | datetime) -> Html:
         """Return a query's answer as a table to read, under the question the query answers."""
@@ -187,14 +194,15 @@ def open_launch(db_url: str | None = None, *, plan: str | Path | None = None) ->
     The database is ``db_url``, else ``GOLIVE_DB_URL`` from the environment or ``.env``. Connects on the first
     question. Raises SettingsError, PlanError, QueryError.
     """
-    here = Path.cwd()
-    env = environment(here)
+    env = environment(Path.cwd())
     url = db_url or env.get(DB_URL)
     if not url:
         raise SettingsError(f"no database: set {DB_URL}, pass --db-url, or try the demo: 'demo:healthy' is such a URL")
-    url = _demo(url) if is_demo(url) else url
+    if is_demo(url):
+        env |= _demo(url)
+        url = env[DB_URL]
     chosen = read_plan(choose_plan(plan or env.get(PLAN)))
-    return Launch(chosen, load_queries(chosen), Database(parse_url(url), chosen.database))
+    return Launch(chosen, load_queries(chosen), Database(parse_url(url), chosen.database), env)
 
 
 def load_queries(plan: Plan) -> dict[str, Query]:
@@ -208,13 +216,13 @@ def is_demo(url: str) -> bool:
     return url.startswith(DEMO_SCHEME)
 
 
-def _demo(url: str) -> str:
-    """Keep the demo's server up until this process ends."""
-    from golive_lib.demo import open_demo  # noqa: PLC0415  a real launch needs no embedded server
+def _demo(url: str) -> Mapping[str, str]:
+    """Keep the demo's server and its app up until this process ends; return its environment."""
+    from golive_lib.demo import open_app, open_demo  # noqa: PLC0415  a real launch needs no embedded server
 
     stack = ExitStack()
     atexit.register(stack.close)
-    return stack.enter_context(open_demo(url.removeprefix(DEMO_SCHEME))).url
+    return stack.enter_context(open_app(stack.enter_context(open_demo(url.removeprefix(DEMO_SCHEME)))))
 
 
 def choose_plan(given: str | Path | None) -> Path:

@@ -8,29 +8,40 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
+from golive_lib.errors import SettingsError
 from golive_lib.settings import is_url, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 SHORTEST = 4
+SHORTEST_ELSEWHERE = 16  # under a name that is not the kit's or Supabase's, a short value may be a word
+_OURS = ("SUPABASE_", "GOLIVE_", "SERVICE_ROLE_")
 _NAMES = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|_URL$", re.IGNORECASE)
 _WITH_PASSWORD = re.compile(r"\bpostgres(?:ql)?(?:\+\w+)?://[^\s:/@'\"]*:(?!•)[^\s@/'\"<]+@", re.IGNORECASE)
 _KEY = re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}|\bsb_secret_\w{8,}")
 
 
 def secrets_of(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what an environment holds that must never be shown: the database's password and Supabase's keys."""
+    """Return what an environment holds that must never be shown: databases' passwords, keys and tokens."""
     found = []
     for name, value in env.items():
-        if not name.startswith(("SUPABASE_", "GOLIVE_", "SERVICE_ROLE_")) or not _NAMES.search(name):
+        if not _NAMES.search(name) or (not name.startswith(_OURS) and len(value) < SHORTEST_ELSEWHERE):
             continue
         if is_url(value):
-            password = parse_url(value).password
-            found.append(password.reveal() if password else "")
-        elif not name.endswith("_URL"):
+            found.append(_password(value))
+        elif not name.endswith(("_URL", "_PATH", "_FILE", "_DIR")):
             found.append(value)
     return tuple(text for text in found if len(text) >= SHORTEST)
+
+
+def _password(url: str) -> str:
+    """Return a database URL's password; one that cannot be read is secret as a whole."""
+    try:
+        password = parse_url(url).password
+    except SettingsError:
+        return url
+    return password.reveal() if password else ""
 
 
 def leak(text: str, secrets: tuple[str, ...]) -> str | None:

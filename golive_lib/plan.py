@@ -4,64 +4,34 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import tomllib
 from dataclasses import field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from golive_lib.errors import PlanError
 from golive_lib.judge import Rule
+from golive_lib.plan_readiness import (
+    ApiRules,
+    BackupRules,
+    Contract,
+    FlagRules,
+    HardeningRules,
+    RlsRules,
+    SecretRules,
+    StorageRules,
+)
+from golive_lib.plan_types import STRICT, Duration, Identifier, Instant, Lasting, Share, Zone
 
 PLAN_FILE = "launch.toml"
 FEWEST = 5
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def _duration(value: object) -> timedelta:
-    """Read ``90s``, ``10m``, ``2h`` or ``1d``."""
-    match = re.fullmatch(r"(\d+)\s*([smhd])", value) if isinstance(value, str) else None
-    if not match:
-        raise ValueError("should be a duration such as '90s', '10m', '2h' or '1d'")
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-
-
-def _lasting(value: timedelta) -> timedelta:
-    if not value:
-        raise ValueError("should be longer than nothing")
-    return value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError("should be a time zone name such as 'Asia/Beirut'") from None
-    return value
-
-
-def _instant(value: object) -> datetime:
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if not isinstance(moment, datetime) or moment.tzinfo is None:
-        raise ValueError("should be a date, a time and a zone, such as 2026-03-24T08:00:00Z")
-    return moment.astimezone(UTC)
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Lasting = Annotated[Duration, AfterValidator(_lasting)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Instant = Annotated[datetime, BeforeValidator(_instant)]
-Identifier = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,50}$")]
-Share = Annotated[float, Field(gt=0, lt=1)]
-_STRICT = ConfigDict(extra="forbid", strict=True)
-
-
-@dataclass(frozen=True, config=_STRICT, kw_only=True)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class DatabaseRules:
     """How long a statement may run and wait for a lock."""
 
@@ -69,7 +39,7 @@ class DatabaseRules:
     lock_timeout: Duration = timedelta(seconds=2)
 
 
-@dataclass(frozen=True, config=_STRICT, kw_only=True)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class JudgeRules:
     """How sure a judgement must be: ``alpha`` over all KPIs and stages, the rule, when rows count as complete."""
 
@@ -79,7 +49,7 @@ class JudgeRules:
     days: Annotated[int, Field(ge=1, le=28)] = 7
 
 
-@dataclass(frozen=True, config=_STRICT, kw_only=True)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Stage:
     """One stage of the rollout: its share of the traffic, how long it must stay green, and when it began."""
 
@@ -96,7 +66,7 @@ class Stage:
         return f"{self.percent:g} %"
 
 
-@dataclass(frozen=True, config=_STRICT, kw_only=True)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Kpi:
     """One KPI: fewer than ``allowed`` of a query's events may be bad; without ``allowed`` none may.
 
@@ -127,7 +97,7 @@ class Kpi:
         return self
 
 
-@dataclass(frozen=True, config=_STRICT, kw_only=True)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Due:
     """Something due every day at a local time of the launch's zone: ``expected`` items, missed after ``grace``."""
 
@@ -139,7 +109,7 @@ class Due:
     noun: str = "items"
 
 
-@dataclass(frozen=True, config=_STRICT, kw_only=True)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Plan:
     """A launch: its name, zone, query folders, stages and limits; ``path`` is the file it was read from."""
 
@@ -151,6 +121,14 @@ class Plan:
     stages: tuple[Stage, ...] = ()
     kpis: dict[str, Kpi]
     due: dict[str, Due] = field(default_factory=dict)
+    secrets: SecretRules = field(default_factory=SecretRules)
+    flags: FlagRules = field(default_factory=FlagRules)
+    backup: BackupRules = field(default_factory=BackupRules)
+    storage: StorageRules = field(default_factory=StorageRules)
+    rls: RlsRules = field(default_factory=RlsRules)
+    api: ApiRules = field(default_factory=ApiRules)
+    contracts: dict[str, Contract] = field(default_factory=dict)
+    hardening: HardeningRules = field(default_factory=HardeningRules)
     path: Path
 
     @model_validator(mode="after")

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import fasteners
 import nbformat
+import pandas as pd
 import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
@@ -25,9 +26,10 @@ from golive_lib import engine
 from golive_lib.errors import ReportError
 from golive_lib.export import ReportMeta, to_html
 from golive_lib.index import index_html
-from golive_lib.judge import EXIT_CODES, VERDICT_MIME, Verdict
+from golive_lib.judge import VERDICT_MIME, Verdict
 from golive_lib.leaks import leak, secrets_of
 from golive_lib.page import first_heading
+from golive_lib.records import RECORD, RunRecord, read_records
 from golive_lib.settings import environment
 
 if TYPE_CHECKING:
@@ -37,38 +39,7 @@ if TYPE_CHECKING:
 
     from golive_lib.statement import Value
 
-CRASHED = 1
-SCHEMA = 1
-RECORD = "record.json"
 _OUTCOME = {"verdict", "status", "sentence", "at", "zone"}
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """One execution of a notebook, as ``record.json`` keeps it; ``html`` and ``ipynb`` are relative to the outputs."""
-
-    run_id: str
-    notebook: str
-    started_at: str
-    seconds: float
-    state: str
-    verdict: str | None
-    status: str | None
-    sentence: str
-    judged_at: str | None
-    zone: str
-    parameters: Mapping[str, Value]
-    database: str
-    error: str | None
-    html: str | None
-    ipynb: str | None
-    version: str
-    schema: int = SCHEMA
-
-    @property
-    def exit_code(self) -> int:
-        """0 go, 1 crash, 3 hold or unknown, 4 red."""
-        return EXIT_CODES[Verdict(self.verdict)] if self.verdict else CRASHED
 
 
 @dataclass(frozen=True)
@@ -170,10 +141,19 @@ def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: di
     else:
         for path, text in texts.items():
             (folder / Path(path or "").name).write_text(text, encoding="utf-8")
-        if judged:
-            (folder / "judged.json").write_text(json.dumps(judged, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        for name, text in _figures(judged or {}):
+            (folder / name).write_text(text, encoding="utf-8")
     (folder / RECORD).write_text(_json(asdict(record)), encoding="utf-8")
     return record
+
+
+def _figures(judged: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Give what was judged as files: all of it as JSON, and each list of rows as CSV too."""
+    if judged:
+        yield "judged.json", json.dumps(judged, indent=2, sort_keys=True) + "\n"
+    for name, rows in judged.items():
+        if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
+            yield f"{name}.csv", pd.DataFrame(rows).to_csv(index=False)
 
 
 def _page(notebook: NotebookNode, record: RunRecord) -> str:
@@ -207,41 +187,6 @@ def _workplace(run: Run, started: datetime) -> Iterator[tuple[str, Path]]:
         raise ReportError(f"{run.outputs}: the report could not be written: {error.strerror}") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def read_records(outputs: Path) -> list[RunRecord]:
-    """Return the records of all published runs; one that cannot be read is listed as failed, never left out."""
-    records = []
-    for path in outputs.glob(f"[!.]*/{RECORD}"):
-        try:
-            record = RunRecord(**json.loads(path.read_text(encoding="utf-8")))
-            datetime.fromisoformat(record.started_at)
-            records.append(record)
-        except (OSError, ValueError, TypeError) as error:
-            records.append(_unreadable(path, error))
-    return records
-
-
-def _unreadable(path: Path, error: Exception) -> RunRecord:
-    problem = f"{RECORD} cannot be read: {error}"
-    return RunRecord(
-        run_id=path.parent.name,
-        notebook=path.parent.name,
-        started_at=datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds"),
-        seconds=0.0,
-        state="failed",
-        verdict=None,
-        status=None,
-        sentence=problem,
-        judged_at=None,
-        zone="UTC",
-        parameters={},
-        database="",
-        error=problem,
-        html=None,
-        ipynb=None,
-        version="",
-    )
 
 
 def refresh_index(outputs: Path) -> Path:

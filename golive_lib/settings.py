@@ -19,9 +19,17 @@ if TYPE_CHECKING:
 DB_URL = "GOLIVE_DB_URL"
 PLAN = "GOLIVE_PLAN"
 OUTPUTS = "GOLIVE_OUTPUTS"
+BACKUPS = "GOLIVE_BACKUPS"
+ADMIN_URL = "GOLIVE_ADMIN_DB_URL"
+BACKUP_URL = "GOLIVE_BACKUP_DB_URL"
+SCRATCH_URL = "GOLIVE_SCRATCH_DB_URL"
+PG_BIN = "GOLIVE_PG_BIN"
 _SHAPE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 _SCHEME = re.compile(r"(?i:postgres|postgresql)(?:\+psycopg)?://(?P<rest>.*)", re.DOTALL)
 _HOST = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:/\[\]]*)(?::(?P<port>\d*))?(?:/(?P<database>.*))?", re.DOTALL)
+_SUPABASE = re.compile(
+    r".*@db\.(?P<direct>[a-z0-9]+)\.supabase\.co|[^@]+\.(?P<pooled>[a-z0-9]+)@[a-z0-9.-]+\.pooler\.supabase\.com"
+)
 _MAX_PORT = 65535
 _SHORTEST_SCRUBBED = 4
 
@@ -63,6 +71,19 @@ class DatabaseUrl:
     def _place(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}" if self.port else host
+
+    @property
+    def identity(self) -> str:
+        """Say which database this is, whoever asks and through whichever pooler: what manifests are filed under.
+
+        Supabase's poolers serve many projects from one host, and one project from several hosts and ports: there the
+        project's ref says it. Elsewhere it is the host, or the socket's folder, with the port.
+        """
+        name = self.database or self.user or "postgres"
+        if project := _SUPABASE.fullmatch(f"{self.user}@{self.host}"):
+            return f"{name} of Supabase project {project['direct'] or project['pooled']}"
+        given = dict(self.options)
+        return f"{name} on {self.host or given.get('host') or 'this machine'}:{self.port or given.get('port') or 5432}"
 
     def scrub(self, text: str) -> str:
         """Return the text without the password in any of its spellings; one of a letter or two would scrub words."""
@@ -143,3 +164,11 @@ def environment(folder: Path, process: Mapping[str, str] | None = None) -> dict[
 def outputs_folder(env: Mapping[str, str]) -> Path:
     """Return where reports go: ``GOLIVE_OUTPUTS``, else ``outputs`` here."""
     return Path(env.get(OUTPUTS) or "outputs")
+
+
+def backups_folder(env: Mapping[str, str]) -> Path:
+    """Return where dumps and storage manifests go: ``GOLIVE_BACKUPS``, else ``backups`` here.
+
+    They hold people's data, so they lie apart from the reports, which are shared.
+    """
+    return Path(env.get(BACKUPS) or "backups")

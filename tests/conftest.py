@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from servers import debian_15, transaction_pooler
 
 from golive_lib.demo import DemoDatabase, DemoServer, open_demo
 from golive_lib.demo.build import database
@@ -65,3 +66,17 @@ def staging(demo_server: DemoServer) -> Iterator[str]:
     demo_server.alter_setting("staging", "golive.now", "2026-03-30T00:00:00Z")
     yield demo_server.url("staging")
     demo_server.drop_database("staging")
+
+
+@pytest.fixture
+def pooled(healthy: DemoDatabase, demo_server: DemoServer, tmp_path: Path) -> Iterator[str]:
+    """Give the healthy demo's URL through PgBouncer in transaction mode."""
+    with transaction_pooler(demo_server, healthy.name, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def debian_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
+    """Run Debian's PostgreSQL 15 on a socket of its own."""
+    with debian_15(tmp_path_factory.mktemp("pg15")) as server:
+        yield server

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import shutil
-import socket
-import subprocess
-import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from plant import free_port
 from psycopg import sql
 
 from golive_lib import Status, open_launch
-from golive_lib.demo import DemoServer, open_demo
+from golive_lib.demo import open_demo
 from golive_lib.demo.build import STORIES, _built
-from golive_lib.demo.server import PORT, ROLES
+from golive_lib.demo.server import PORT
 from golive_lib.doctor import examine
 from golive_lib.errors import DatabaseError
 from golive_lib.query import compose
@@ -28,54 +21,9 @@ from golive_lib.query import compose
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from golive_lib.demo import DemoDatabase
+    from golive_lib.demo import DemoDatabase, DemoServer
 
 ROOT = Path(__file__).parents[1]
-DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
-PGBOUNCER = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-AS_ROOT = os.geteuid() == 0
-DEADLINE_S = 30
-
-
-def absent(why: str) -> NoReturn:
-    """Skip, but fail where the servers are meant to be: a skip in CI would hide a broken installation."""
-    if os.environ.get("GOLIVE_REQUIRE_SERVERS"):
-        pytest.fail(why)
-    pytest.skip(why)
-
-
-def wait_for(port: int) -> None:
-    """Wait until something listens on a local port."""
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        os.sched_yield()
-    pytest.fail(f"nothing listens on port {port}")
-
-
-@pytest.fixture
-def pooled(healthy: DemoDatabase, demo_server: DemoServer, tmp_path: Path) -> Iterator[str]:
-    """Give the healthy demo's URL through PgBouncer in transaction mode."""
-    if not PGBOUNCER:
-        absent("pgbouncer is not installed; CI installs Debian's")
-    port = free_port()
-    config = tmp_path / "pgbouncer.ini"
-    config.write_text(
-        f"[databases]\n* = host={demo_server.socket} port={PORT}\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
-        "pool_mode = transaction\ndefault_pool_size = 3\n"
-        f"[databases]\n{healthy.name} = host={demo_server.socket} port={PORT} user=golive_ro\n"
-    )
-    config.chmod(0o644)
-    owner = ["-u", demo_server.socket.owner()] if AS_ROOT else []
-    with subprocess.Popen([PGBOUNCER, "-q", *owner, str(config)], cwd="/") as process:
-        try:
-            wait_for(port)
-            yield f"postgresql://golive_ro@127.0.0.1:{port}/{healthy.name}"
-        finally:
-            process.terminate()
 
 
 def test_doctor_sees_the_transaction_pooler(pooled: str) -> None:
@@ -107,35 +55,6 @@ def test_guards_hold_behind_the_pooler(pooled: str) -> None:
                 "current_setting('transaction_read_only'), current_setting('transaction_isolation')"
             ).one()
         assert tuple(shown) == ("1min", "2s", "UTC", "off", "off", "on", "repeatable read")
-
-
-@pytest.fixture(scope="module")
-def debian_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServer]:
-    """Run Debian's PostgreSQL 15 on a socket of its own."""
-    if not DEBIAN_15.is_dir():
-        absent("Debian's PostgreSQL 15 is not installed; CI installs it")
-    folder = tmp_path_factory.mktemp("pg15")
-    user = "postgres" if AS_ROOT else getpass.getuser()
-    if AS_ROOT:
-        shutil.chown(folder, user)
-        for parent in list(folder.parents)[: folder.parts.index("tmp")]:
-            parent.chmod(parent.stat().st_mode | 0o011)
-    data = folder / "data"
-
-    def tool(name: str, *arguments: str) -> None:
-        command = [str(DEBIAN_15 / name), *arguments]
-        subprocess.run(command, check=True, cwd="/", user=user if AS_ROOT else None, stdout=subprocess.DEVNULL)
-
-    tool("initdb", "-D", str(data), "-A", "trust", "-U", "postgres", "--encoding=UTF8", "--locale=C.UTF-8")
-    options = f"-p {PORT} -k {folder} -c listen_addresses= -c fsync=off"
-    tool("pg_ctl", "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
-    server = DemoServer(folder)
-    try:
-        with server.connect() as connection:
-            connection.execute(ROLES.read_bytes())
-        yield server
-    finally:
-        tool("pg_ctl", "-D", str(data), "-w", "-m", "fast", "stop")
 
 
 def test_checks_agree_on_debians_postgresql_15(debian_server: DemoServer, healthy: DemoDatabase) -> None:

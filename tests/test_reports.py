@@ -22,13 +22,14 @@ from golive_lib.errors import ReportError, UsageError
 from golive_lib.judge import VERDICT_MIME
 from golive_lib.notebooks import find_notebook, find_notebooks, parameters, typed
 from golive_lib.plan import read_plan
-from golive_lib.reports import Run, execute, read_records, refresh_index
+from golive_lib.records import read_records
+from golive_lib.reports import Run, execute, refresh_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golive_lib.demo import DemoDatabase
-    from golive_lib.reports import RunRecord
+    from golive_lib.records import RunRecord
     from golive_lib.statement import Value
 
 ROOT = Path(__file__).parents[1]

@@ -77,6 +77,25 @@ def test_ipv6_host_keeps_its_brackets() -> None:
     assert parse_url("postgresql://u@[::1]:5433/d").environment() == "postgresql://u@[::1]:5433/d"
 
 
+@pytest.mark.parametrize(
+    ("text", "identity"),
+    [
+        ("postgres://u:hush@h:5433/d", "d on h:5433"),
+        ("postgres://other@h:5433/d", "d on h:5433"),
+        ("postgres://u@h/d", "d on h:5432"),
+        ("postgres://u@/d?host=%2Frun%2Fpg&port=5432", "d on /run/pg:5432"),
+        ("postgres://postgres.abc:hush@x.pooler.supabase.com:6543/postgres", "postgres of Supabase project abc"),
+        ("postgres://golive_ro.abc@x.pooler.supabase.com:5432/postgres", "postgres of Supabase project abc"),
+        ("postgres://postgres@db.abc.supabase.co:5432/postgres", "postgres of Supabase project abc"),
+        ("postgres://postgres.xyz@x.pooler.supabase.com:6543/postgres", "postgres of Supabase project xyz"),
+        ("postgres://first.last@h/postgres", "postgres on h:5432"),
+    ],
+)
+def test_identity_is_the_database_whoever_asks(text: str, identity: str) -> None:
+    """A manifest is found again as another role and through another pooler, and never for another project."""
+    assert parse_url(text).identity == identity
+
+
 def test_environment_wins_over_the_file(tmp_path: Path) -> None:
     """``.env`` fills in what the process's environment does not say."""
     (tmp_path / ".env").write_text("GOLIVE_DB_URL=from-file\nGOLIVE_OUTPUTS=there\n")

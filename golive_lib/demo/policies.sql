@@ -25,6 +25,8 @@ create policy sirens_own on emergency_calls for select to authenticated
   using (client_id = (select auth.uid()) or reader_id = (select auth.uid()));
 create policy payments_own on payment_transactions for select to authenticated using (user_id = (select auth.uid()));
 create policy payments_insert on payment_transactions for insert to authenticated with check (user_id = (select auth.uid()));
+create policy pay_tx_block_tests on payment_transactions as restrictive for insert to authenticated
+  with check (not exists (select from profiles p where p.user_id = auth.uid() and p.is_test));
 create policy availability_read on reader_availability for select to anon, authenticated using (true);
 create policy overrides_read on availability_overrides for select to anon, authenticated using (true);
 create policy zodiac_read on daily_zodiac for select to anon, authenticated using (true);

@@ -79,9 +79,7 @@ class DemoServer:
             try:
                 yield cls._joined(data)
             finally:
-                with file_lock(data / MARKER):
-                    if _alone(users) and _socket(data / "pg") is not None:
-                        _pg_ctl(data / "pg", "stop", "-m", "fast")
+                stop_unused(data, users)
 
     @classmethod
     def _joined(cls, data: Path) -> DemoServer:
@@ -145,6 +143,15 @@ def file_lock(path: Path, mode: int = fcntl.LOCK_EX) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
+
+
+def stop_unused(data: Path, users: int) -> bool:
+    """Stop a data folder's server unless others hold its users' lock, too; say whether nobody does."""
+    with file_lock(data / MARKER):
+        alone = _alone(users)
+        if alone and _socket(data / "pg") is not None:
+            _pg_ctl(data / "pg", "stop", "-m", "fast")
+        return alone
 
 
 def _alone(users: int) -> bool:

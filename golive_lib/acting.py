@@ -1,0 +1,164 @@
+"""One guarded transaction of one's own: to act as somebody else and roll it all back, or to apply something."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from golive_lib.db import CONNECT_TIMEOUT_S, meaning, unreachable
+from golive_lib.errors import DatabaseError, QueryFailed
+from golive_lib.formats import mask
+from golive_lib.statement import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import timedelta
+
+    from golive_lib.plan import DatabaseRules
+    from golive_lib.settings import DatabaseUrl
+
+    Question = Statement | sql.Composable
+
+PROBE_URL = "GOLIVE_PROBE_DB_URL"
+_LIMITS = sql.SQL(
+    "select set_config('statement_timeout', {statement}, true), set_config('lock_timeout', {lock}, true), "
+    "set_config('timezone', 'UTC', true), set_config('jit', 'off', true)"
+)
+# As PostgREST does for each request, and local to the transaction, so that it holds behind a transaction pooler.
+_PERSON = sql.SQL(
+    "select set_config('role', {role}, true), set_config('request.jwt.claims', {claims}, true), "
+    "set_config('row_security', {row_security}, true)"
+)
+_NOBODY = "none"
+
+
+class Actor:
+    """Whoever the transaction acts as: at first the kit itself, from which RLS may hide nothing."""
+
+    def __init__(self, connection: psycopg.Connection, url: DatabaseUrl, home: str) -> None:
+        self._connection = connection
+        self._url = url
+        self._home = home
+        self.server_version = connection.info.server_version
+
+    def become(self, role: str, claims: Mapping[str, str]) -> None:
+        """Act as an API role with these claims, under its row level security.
+
+        Raises QueryFailed when the role is missing or may not be taken; the one before is then kept.
+        """
+        self._set(role, json.dumps(dict(claims)), "on")
+
+    def itself(self) -> None:
+        """Act as the kit again; rows that RLS would hide from it are an error. Raises QueryFailed."""
+        self._set(self._home, "", "off")
+
+    def _set(self, role: str, claims: str, row_security: str) -> None:
+        self.run(_PERSON.format(role=role, claims=claims, row_security=row_security))
+
+    def ask(self, question: Question, values: Mapping[str, object] | None = None) -> pd.DataFrame:
+        """Return an answer, read in a savepoint; raises QueryFailed, after which the transaction goes on."""
+        with self._savepoint(question, values) as cursor:
+            columns = [column.name for column in cursor.description or ()]
+            return pd.DataFrame(cursor.fetchall(), columns=columns, dtype=object)
+
+    def run(self, command: Question, values: Mapping[str, object] | None = None) -> None:
+        """Carry out a command in a savepoint; raises QueryFailed, after which the transaction goes on."""
+        with self._savepoint(command, values):
+            pass
+
+    def seal(self) -> None:
+        """Make the rest of the transaction read-only, which nothing in it can undo."""
+        self._connection.execute("set transaction read only")  # in a savepoint it would end with it
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Take back, at the end of the context, what was done in it and whom the transaction acted as."""
+        with self._connection.transaction(force_rollback=True):
+            yield
+
+    @contextmanager
+    def _savepoint(self, question: Question, values: Mapping[str, object] | None) -> Iterator[psycopg.Cursor[Any]]:
+        written = question.driver_sql().encode() if isinstance(question, Statement) else question
+        try:
+            with self._connection.transaction(), self._connection.cursor() as cursor:
+                cursor.execute(written, values)  # type: ignore[arg-type]  # every Composable is a query
+                yield cursor
+        except psycopg.Error as error:
+            raise self._failure(error) from None
+
+    def _failure(self, error: psycopg.Error) -> DatabaseError:
+        if self._connection.closed or error.sqlstate is None:
+            return DatabaseError(unreachable(error, self._url))
+        words = mask(self._url.scrub(error.diag.message_primary or "the statement failed"))
+        reason = meaning(error.sqlstate, words)
+        return QueryFailed(reason, reason=reason, sqlstate=error.sqlstate)
+
+
+@contextmanager
+def acting(
+    url: DatabaseUrl, rules: DatabaseRules, *, home: str = "", timeout: timedelta | None = None
+) -> Iterator[Actor]:
+    """Open a transaction of one snapshot that is always rolled back, in which to act as others.
+
+    ``home`` is the role to be when nobody else, by default the one that logs in; ``timeout`` is each question's, by
+    default the plan's. Raises DatabaseError when the database cannot be reached.
+    """
+    with _connected(url) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        with connection.transaction(force_rollback=True):
+            actor = _guarded(connection, url, home, rules, timeout)
+            actor.itself()
+            yield actor
+
+
+@contextmanager
+def applying(url: DatabaseUrl, rules: DatabaseRules) -> Iterator[Actor]:
+    """Open a transaction that is committed at the end of the context, and rolled back as a whole by any error."""
+    with _connected(url) as connection, connection.transaction():
+        yield _guarded(connection, url, "", rules, None)
+
+
+def require_same(actor: Actor, question: Statement, answer: pd.DataFrame) -> None:
+    """Raise DatabaseError unless the actor's database gives this answer to ``doctor/server``, as another one gave."""
+    found = actor.ask(question)
+    if found.to_numpy().tolist() != answer.to_numpy().tolist():
+        raise DatabaseError(
+            "the two database URLs lead to different databases or servers: "
+            f"{found['database'].item()} and {answer['database'].item()}; set both to the same primary server"
+        )
+
+
+@contextmanager
+def _connected(url: DatabaseUrl) -> Iterator[psycopg.Connection]:
+    given = {"host": url.host, "port": url.port, "user": url.user, "dbname": url.database} | dict(url.options)
+    try:
+        with psycopg.connect(
+            make_conninfo(**{name: str(value) for name, value in given.items() if value}),
+            password=url.password.reveal() if url.password else None,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            prepare_threshold=None,
+            autocommit=True,  # transactions are opened by name
+        ) as connection:
+            connection.read_only = False  # a temporary table is a write; a role's default may forbid it
+            yield connection
+    except psycopg.Error as error:
+        raise DatabaseError(unreachable(error, url)) from None
+
+
+def _guarded(
+    connection: psycopg.Connection, url: DatabaseUrl, home: str, rules: DatabaseRules, timeout: timedelta | None
+) -> Actor:
+    limits = {"statement": _milliseconds(timeout or rules.statement_timeout), "lock": _milliseconds(rules.lock_timeout)}
+    actor = Actor(connection, url, home or _NOBODY)
+    actor.run(_LIMITS.format(**limits))
+    return actor
+
+
+def _milliseconds(length: timedelta) -> str:
+    return f"{length.total_seconds() * 1000:.0f}ms"

@@ -1,0 +1,184 @@
+"""The proof of a backup: the newest dump of this database is young, whole, and has been restored once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from golive_lib.errors import BackupError
+from golive_lib.formats import age, duration, number, share
+from golive_lib.judge import Status
+from golive_lib.manifest import Manifest, read_manifest
+from golive_lib.pg_tools import numbers
+from golive_lib.proof import Point, Proof
+from golive_lib.rehearsal import verify
+from golive_lib.settings import PG_BIN, SCRATCH_URL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from golive_lib.manifest import Rehearsal
+    from golive_lib.plan_readiness import BackupRules
+
+AGAIN = "run 'golive backup'"
+SHOWN = 3
+_MB = 1e6
+
+
+@dataclass(frozen=True)
+class Found:
+    """A folder's manifests of one database, newest first, and the JSON files that are none, with what they are."""
+
+    manifests: tuple[Manifest, ...]
+    strange: tuple[str, ...]
+
+
+def find_backups(folder: Path, database: str) -> Found:
+    """Read the manifests of a database, by its identity; a storage manifest is another proof's and passed over."""
+    manifests, strange = [], []
+    for path in sorted(folder.glob("*.json")):
+        if path.name.startswith("storage-"):
+            continue
+        try:
+            manifest = read_manifest(path.read_bytes())
+        except (OSError, ValueError):  # the error is not shown: it would quote the file
+            strange.append(path.name)
+            continue
+        if manifest.database == database:
+            manifests.append(manifest)
+    manifests.sort(key=lambda one: (one.taken_at, len(one.file), one.file), reverse=True)  # -10 comes after -2
+    return Found(tuple(manifests), tuple(strange))
+
+
+def prove_backup(rules: BackupRules, folder: Path, database: str, now: datetime) -> Proof:
+    """Prove the newest backup of a database (its address's ``identity``) in a folder, as of ``now``.
+
+    Reads the dump once, for its SHA-256.
+    """
+    found = find_backups(folder, database)
+    return Proof(
+        key="backup",
+        title="Database backup",
+        points=tuple(_points(rules, folder, database, now, found)),
+        summary=_summary(found.manifests[0], now) if found.manifests else "",
+        tables={"Rows per table, as dumped and as restored": rows(found.manifests[0])} if found.manifests else {},
+    )
+
+
+def rows(manifest: Manifest) -> pd.DataFrame:
+    """Return a row per table: ``table``, ``dumped``, ``counted`` (or estimated), ``restored``."""
+    restored = manifest.rehearsal.tables if manifest.rehearsal else {}
+    cells = [
+        (name, table.rows, "exactly" if table.exact else "by estimate", restored.get(name))
+        for name, table in manifest.tables.items()
+    ]
+    frame = pd.DataFrame(cells, columns=["table", "dumped", "counted", "restored"])
+    return frame.astype({"dumped": "Int64", "restored": "Int64"})
+
+
+def _points(rules: BackupRules, folder: Path, database: str, now: datetime, found: Found) -> Iterator[Point]:
+    if found.strange:
+        detail = f"{_few(found.strange)} in the backups' folder cannot be read as a manifest"
+        yield Point("other files", Status.AMBER, detail, "move them elsewhere, or back up again if one was a backup's")
+    if not found.manifests:
+        yield Point("age", Status.RED, f"there is no backup of {database}", AGAIN)
+        return
+    newest = found.manifests[0]
+    yield _age(rules, newest, now)
+    yield _file(folder, newest)
+    yield _size(rules, found.manifests)
+    yield _schemas(rules, newest)
+    yield restored(newest)
+
+
+def _age(rules: BackupRules, newest: Manifest, now: datetime) -> Point:
+    span = now - newest.taken_at
+    if newest.taken_at > now:
+        detail = f"{newest.file} was taken {_length(-span.total_seconds())} after the moment that is judged"
+        return Point("age", Status.UNKNOWN, detail, "check the clocks, or judge a later moment")
+    detail = f"{age(span)}, allowed {_length(rules.max_age.total_seconds())}"
+    old = span > rules.max_age
+    return Point("age", Status.RED if old else Status.GREEN, detail, AGAIN if old else "")
+
+
+def _file(folder: Path, newest: Manifest) -> Point:
+    try:
+        verify(folder / newest.file, newest)
+    except BackupError as error:
+        return Point("file", Status.RED, str(error), AGAIN)
+    return Point("file", Status.GREEN, f"{newest.file}, {_megabytes(newest)}, its SHA-256 is the manifest's")
+
+
+def _size(rules: BackupRules, manifests: tuple[Manifest, ...]) -> Point:
+    newest, *older = manifests
+    if not older:
+        return Point("size", Status.GREEN, f"{_megabytes(newest)}; no earlier backup to compare with")
+    before = older[0]
+    ratio = newest.bytes / before.bytes if before.bytes else 1.0
+    detail = f"{_megabytes(newest)}, {share(ratio)} of the {_megabytes(before)} before"
+    if ratio < rules.shrink:
+        return Point("size", Status.AMBER, detail, "look whether rows or whole tables have gone")
+    return Point("size", Status.GREEN, detail)
+
+
+def _schemas(rules: BackupRules, newest: Manifest) -> Point:
+    if left_out := [name for name in rules.schemas if name not in {*newest.schemas, *newest.missing_schemas}]:
+        return Point("schemas", Status.RED, f"{_few(left_out)} of the plan was not asked for then", AGAIN)
+    if newest.missing_schemas:
+        detail = f"{_few(newest.missing_schemas)} did not exist; dumped {', '.join(newest.schemas)}"
+        return Point("schemas", Status.AMBER, detail, "is it the right database? Else correct [backup] schemas")
+    return Point("schemas", Status.GREEN, ", ".join(newest.schemas))
+
+
+def restored(manifest: Manifest) -> Point:
+    """Say what the rehearsal of a restore has proven: red when it was not done or rows were lost."""
+    rehearsal = manifest.rehearsal
+    if rehearsal is None:
+        return Point("restore", Status.RED, "it was never restored, so nothing proves that it can be", AGAIN)
+    if manifest.lost:
+        lacking = f"; {rehearsal.server} lacks {_few(rehearsal.lacking)}" if rehearsal.lacking else ""
+        errors = f"; the first error: {rehearsal.errors[0]}" if rehearsal.errors else ""
+        return Point("restore", Status.RED, f"{_few(manifest.lost)}{lacking}{errors}", _mend(manifest, rehearsal))
+    head = f"{len(manifest.tables)} tables and {manifest.rows:,} rows came back in {_length(rehearsal.seconds)}"
+    estimated = f"; {_few(manifest.estimated)} counted by estimate, so not compared" if manifest.estimated else ""
+    if manifest.differing or rehearsal.error_count:
+        errors = f"; {rehearsal.error_count} errors, the first: {rehearsal.errors[0]}" if rehearsal.errors else ""
+        differing = f"; {_few(manifest.differing)}" if manifest.differing else ""
+        detail = f"{head}{differing}{errors}{estimated}"
+        return Point("restore", Status.AMBER, detail, _mend(manifest, rehearsal))
+    return Point("restore", Status.GREEN, f"{head}, on {rehearsal.server}{estimated}; {needs(manifest)}")
+
+
+def _mend(manifest: Manifest, rehearsal: Rehearsal) -> str:
+    if rehearsal.lacking:
+        return f"restore into a scratch server that has {_few(rehearsal.lacking)}: {SCRATCH_URL}"
+    if numbers(manifest.pg_dump_version)[0] != numbers(manifest.server_version)[0]:
+        return f"dump with the server's own version, {manifest.server_version}, of pg_dump: {PG_BIN}"
+    return "the manifest lists pg_restore's errors; mend what they name and back up again"
+
+
+def needs(manifest: Manifest) -> str:
+    """Say what a restore does not bring and must find."""
+    extensions = ", ".join(extension.name for extension in manifest.extensions) or "none"
+    return f"not in the dump: roles {', '.join(manifest.roles) or 'none'}; extensions {extensions}"
+
+
+def _summary(newest: Manifest, now: datetime) -> str:
+    return f"{age(now - newest.taken_at)}, {_megabytes(newest)}, {newest.rows:,} rows, all restored once"
+
+
+def _few(names: tuple[str, ...] | list[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _megabytes(manifest: Manifest) -> str:
+    return number(manifest.bytes / _MB, "MB")
+
+
+def _length(seconds: float) -> str:
+    return duration(seconds * 1_000)

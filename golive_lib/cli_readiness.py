@@ -1,0 +1,88 @@
+"""The commands before a launch: prove the readiness list, and report on row level security."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from golive_lib.backup import prove_backup
+from golive_lib.cli_backup import back_up
+from golive_lib.console import DbUrl, Outputs, PlanFile, database, report, run_all, step
+from golive_lib.errors import GoliveError
+from golive_lib.judge import Status
+from golive_lib.launch import open_launch
+from golive_lib.readiness import last_coverage
+from golive_lib.settings import backups_folder, environment, outputs_folder
+from golive_lib.storage import prove_storage, take_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from golive_lib.records import RunRecord
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands before a launch to the command line."""
+    for command in (readiness, rls):
+        app.command()(command)
+
+
+def readiness(  # noqa: PLR0913, PLR0917  the command's options
+    stage: Annotated[float, typer.Option(help="What the canary's flag must say. Default: the stage by the plan.")] = 0,
+    as_of: Annotated[str, typer.Option(help="Judge ages as of this moment, ISO 8601 with zone.")] = "",
+    allow_writes: Annotated[
+        bool, typer.Option("--allow-writes", help="Let contracts that change something run outside demo and staging.")
+    ] = False,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="First take the backup, the storage manifest and the RLS report.")
+    ] = False,
+    db_url: DbUrl = None,
+    plan: PlanFile = None,
+    outputs: Outputs = None,
+) -> int:
+    """Prove every item of the readiness list and write the report: go, hold or no-go."""
+    target = outputs or outputs_folder(environment(Path.cwd()))
+    with database(db_url, plan):
+        records = prepared(target) if prepare else []
+        given = {"stage": f"{stage:g}", "as_of": as_of, "allow_writes": str(allow_writes).lower()}
+        records += run_all(["readiness"], given, target)
+    report(records, target)
+    return records[-1].exit_code
+
+
+def prepared(target: Path) -> list[RunRecord]:
+    """Take the backup, the storage manifest and the coverage report where they are missing, old or broken.
+
+    What cannot be taken is said here and found again by the list itself.
+    """
+    launch = open_launch()
+    folder = backups_folder(launch.env)
+    with launch.database.snapshot() as snapshot:
+        now, identity = snapshot.clock.now, launch.database.url.identity
+        backed_up = prove_backup(launch.plan.backup, folder, identity, now).status
+        stored = prove_storage(launch, snapshot, folder).status
+    if backed_up is not Status.GREEN:
+        _try("backup", lambda: back_up(launch, folder))
+    if stored is not Status.GREEN:
+        _try("storage", lambda: take_storage(launch, folder, step))
+    reported = last_coverage(launch)
+    fresh = reported is not None and now - reported <= launch.plan.rls.max_age
+    return [] if fresh else run_all(["rls"], {}, target)
+
+
+def _try(name: str, take: Callable[[], object]) -> None:
+    try:
+        take()
+    except GoliveError as error:
+        step(f"{name}: {error}")
+
+
+def rls(db_url: DbUrl = None, plan: PlanFile = None, outputs: Outputs = None) -> int:
+    """Report on row level security, relation by relation, as HTML, CSV and JSON."""
+    target = outputs or outputs_folder(environment(Path.cwd()))
+    with database(db_url, plan):
+        records = run_all(["rls"], {}, target)
+    report(records, target)
+    return records[-1].exit_code

@@ -1,0 +1,128 @@
+"""Readiness: every item of the list before a launch, proven in one go, and whether the launch may begin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from golive_lib.backup import prove_backup
+from golive_lib.contracts import prove_contracts
+from golive_lib.credentials import prove_secrets
+from golive_lib.db import Clock
+from golive_lib.flags import prove_flags
+from golive_lib.hardening import prove_test_accounts
+from golive_lib.judge import Outcome, Status, gate, worst
+from golive_lib.launch import SAMPLE, instant
+from golive_lib.proof import Point, Proof
+from golive_lib.records import newest
+from golive_lib.rls import examine, prove_coverage
+from golive_lib.rls_probe import prove_isolation
+from golive_lib.settings import backups_folder, outputs_folder
+from golive_lib.storage import prove_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from golive_lib.checks import Checks
+    from golive_lib.launch import Launch
+
+_WORDS = {Status.RED: "Red", Status.AMBER: "Open", Status.UNKNOWN: "Not proven"}
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """The items of the readiness list, judged at one instant; ``sanity`` holds the checks behind that item."""
+
+    proofs: tuple[Proof, ...]
+    sanity: Checks
+    clock: Clock
+    launch: str
+    database: str
+    zone: str
+
+    def __iter__(self) -> Iterator[Proof]:
+        return iter(self.proofs)
+
+    def __getitem__(self, key: str) -> Proof:
+        return next(proof for proof in self.proofs if proof.key == key)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Go, hold or no-go, with the items that stand in the way in a sentence."""
+        statuses = [proof.status for proof in self.proofs]
+        return Outcome(
+            gate(statuses), worst(statuses), _sentence(self.proofs), self.clock.now, self.clock.fixed, self.zone
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return what was proven as data for JSON."""
+        return {"items": {proof.key: proof.record() for proof in self.proofs}}
+
+
+def prove(
+    launch: Launch,
+    *,
+    stage: float | None = None,
+    as_of: datetime | str | None = None,
+    allow_writes: bool = False,
+    sample: int = SAMPLE,
+) -> Readiness:
+    """Prove the whole list in one snapshot; what is stored or dated is judged as of an instant, the rest as it is now.
+
+    ``stage`` is the percentage that the canary's flag must say, by default that of the stage running then;
+    ``allow_writes`` lets contracts change something. Raises DatabaseError without a database, QueryError for an
+    ``as_of`` that is no instant.
+    """
+    with launch.database.snapshot() as snapshot:
+        if as_of:
+            snapshot.clock = Clock(instant(as_of, "as_of"), snapshot.clock.fixed)
+        sanity = launch.checks_in(snapshot, "sanity", sample=sample)
+        proofs = (
+            prove_secrets(launch.plan.secrets, launch.env, snapshot.clock.now, launch.plan.database),
+            prove_flags(launch, snapshot, stage=stage),
+            prove_backup(
+                launch.plan.backup, backups_folder(launch.env), launch.database.url.identity, snapshot.clock.now
+            ),
+            prove_storage(launch, snapshot, backups_folder(launch.env)),
+            prove_coverage(examine(launch, snapshot), launch.plan, last_coverage(launch)),
+            prove_isolation(launch),
+            prove_test_accounts(launch, snapshot),
+            _sanity(sanity),
+            prove_contracts(launch, snapshot, allow_writes=allow_writes),
+        )
+        return Readiness(
+            proofs, sanity, snapshot.clock, launch.plan.name, str(launch.database.url), launch.plan.timezone
+        )
+
+
+def last_coverage(launch: Launch) -> datetime | None:
+    """Return when the newest stored coverage report of this database was judged."""
+    report = newest(outputs_folder(launch.env), "rls", str(launch.database.url))
+    return datetime.fromisoformat(report.judged_at) if report and report.judged_at else None
+
+
+def _sanity(checks: Checks) -> Proof:
+    points = tuple(Point(check.title, check.status, check.reason, check.fix) for check in checks)
+    return Proof("sanity", "Sanity of the data", points, f"all {len(checks)} checks are green")
+
+
+def _sentence(proofs: tuple[Proof, ...]) -> str:
+    if all(proof.status is Status.GREEN for proof in proofs):
+        return f"All {len(proofs)} items are proven: the first stage may begin."
+    green = sum(proof.status is Status.GREEN for proof in proofs)
+    by_status = "; ".join(
+        f"{word}: {', '.join(_named(proof) for proof in proofs if proof.status is status)}"
+        for status, word in _WORDS.items()
+        if any(proof.status is status for proof in proofs)
+    )
+    return f"{green} of {len(proofs)} items are proven. {by_status}."
+
+
+def _named(proof: Proof) -> str:
+    """Name an item and its first point that decides; the others are for the table, not for a director."""
+    deciding = [point for point in proof.points if point.status is proof.status]
+    if not deciding:
+        return f"{proof.title} ({proof.reason})"
+    more = f" and {len(deciding) - 1} more" if len(deciding) > 1 else ""
+    return f"{proof.title} ({deciding[0].what}: {deciding[0].detail}{more})"

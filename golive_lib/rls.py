@@ -1,0 +1,200 @@
+"""RLS coverage: what the API exposes, what stands before its rows, and how much of it is protected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from golive_lib.errors import QueryFailed
+from golive_lib.formats import age, share
+from golive_lib.judge import Outcome, Status, gate, worst
+from golive_lib.proof import Point, Proof
+from golive_lib.query import compose
+from golive_lib.rls_lints import TABLES, Catalog, Lint, exposed, find
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from golive_lib.db import Clock, Snapshot
+    from golive_lib.launch import Launch
+    from golive_lib.plan import Plan
+
+_LEVELS = {Status.RED: "red", Status.AMBER: "amber", None: "to know"}
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What row level security covers in the exposed schemas, read from the catalog in one snapshot.
+
+    A relation is exposed when ``anon`` or ``authenticated`` hold a grant on its rows, and protected when it is exposed
+    and no lint on it is red. A critical table is protected when it exists, its RLS is on and no lint on it is red.
+    ``unsure`` says why nothing can be judged, such as a missing role.
+    """
+
+    catalog: Catalog | None
+    lints: tuple[Lint, ...]
+    critical: tuple[str, ...]
+    unsure: tuple[str, ...]
+    clock: Clock
+    launch: str
+    database: str
+    zone: str
+
+    @property
+    def relations(self) -> pd.DataFrame:
+        """Every relation of the exposed schemas, one row each, with what each API role may do."""
+        if self.catalog is None:
+            return pd.DataFrame(columns=["relation", "status"])
+        rows = [self._relation(row) for row in self.catalog.relations.itertuples(index=False)]
+        return pd.DataFrame(rows)
+
+    def _relation(self, row: Any) -> dict[str, Any]:  # noqa: ANN401  a named tuple of the query's columns
+        policies = self._policies(row)
+        return {
+            "relation": row.qualified,
+            "kind": row.kind,
+            "status": "not exposed" if not exposed(row) else "red" if row.qualified in self.open else "green",
+            "critical": row.qualified in self.critical,
+            "rls": "off" if not row.rls else "forced" if row.forced else "on",
+            "owner": row.owner,
+            "anon": row.anon or None,
+            "authenticated": row.authenticated or None,
+            "permissive_policies": policies.get(True),
+            "restrictive_policies": policies.get(False),
+        }
+
+    def _policies(self, row: Any) -> dict[bool, str]:  # noqa: ANN401  as above
+        frame = self.catalog.policies if self.catalog else pd.DataFrame()
+        own = frame[(frame["schema"] == row.schema) & (frame["relation"] == row.relation)]
+        named = own.assign(named=own["policy"] + " (" + own["command"] + ")").groupby("permissive")["named"]
+        return {bool(kind): ", ".join(names) for kind, names in named}
+
+    @property
+    def open(self) -> frozenset[str]:
+        """Names of what a red lint was found on."""
+        return frozenset(lint.relation for lint in self.lints if lint.status is Status.RED)
+
+    @property
+    def findings(self) -> pd.DataFrame:
+        """Everything found, the worst first: ``finding``, ``level``, ``on``, ``what it means``, ``how to mend it``."""
+        rows = [
+            (lint.name.replace("_", " "), _LEVELS[lint.status], lint.relation, lint.meaning, lint.fix or None)
+            for lint in self.lints
+        ]
+        return pd.DataFrame(rows, columns=["finding", "level", "on", "what_it_means", "how_to_mend_it"])
+
+    @property
+    def exposed(self) -> int:
+        """How many relations the API exposes."""
+        return int((self.relations["status"] != "not exposed").sum())
+
+    @property
+    def protected(self) -> int:
+        """How many of them are protected."""
+        return int((self.relations["status"] == "green").sum())
+
+    @property
+    def share(self) -> float | None:
+        """The share of exposed relations that is protected; None when nothing is exposed."""
+        return self.protected / self.exposed if self.exposed else None
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Each critical table, the whole, and every finding that is red or amber."""
+        if self.unsure:
+            return tuple(Point("catalog", Status.UNKNOWN, why) for why in self.unsure)
+        tables = tuple(self._table(name) for name in self.critical)
+        whole = f"{self.protected} of {self.exposed} exposed relations are protected"
+        covered = Status.UNKNOWN if not self.exposed else Status.RED if self.protected < self.exposed else Status.GREEN
+        shown = tuple(
+            Point(lint.relation, lint.status, lint.meaning, lint.fix) for lint in self.lints if lint.status is not None
+        )
+        return (*tables, Point("coverage", covered, whole if self.exposed else "nothing is exposed"), *shown)
+
+    def _table(self, name: str) -> Point:
+        rows = self.relations[(self.relations["relation"] == name) & self.relations["kind"].isin(TABLES)]
+        what = f"critical table {name}"
+        if rows.empty:
+            return Point(what, Status.RED, "does not exist", "mend its name in [rls.critical] of the plan")
+        if name in self.open:
+            meaning = next(lint.meaning for lint in self.lints if lint.relation == name and lint.status is Status.RED)
+            return Point(what, Status.RED, meaning, "see the finding below")
+        if rows["rls"].iloc[0] == "off":
+            return Point(what, Status.RED, "RLS is off", f"alter table {name} enable row level security")
+        return Point(what, Status.GREEN, "RLS is on, and nothing leads past it")
+
+    @property
+    def outcome(self) -> Outcome:
+        """The verdict with what is open, in a sentence."""
+        statuses = [point.status for point in self.points]
+        return Outcome(gate(statuses), worst(statuses), self._sentence(), self.clock.now, self.clock.fixed, self.zone)
+
+    def _sentence(self) -> str:
+        if self.unsure:
+            return f"RLS coverage cannot be judged: {'; '.join(self.unsure)}."
+        tables = [self._table(name) for name in self.critical]
+        kept = sum(point.status is Status.GREEN for point in tables)
+        part = f"{share(self.share)} " if self.share is not None else "none "
+        counts = f"({self.protected} of {self.exposed})"
+        say = f"{kept} of {len(tables)} critical tables and {part}of all exposed relations {counts} are protected."
+        worst_first = [lint for lint in self.lints if lint.status is not None]
+        named = "; ".join(f"{lint.relation}: {lint.meaning}" for lint in worst_first[:3])
+        more = f"; and {len(worst_first) - 3} more" if len(worst_first) > 3 else ""  # noqa: PLR2004  as many as named
+        return f"{say} {named}{more}." if named else say
+
+    def record(self) -> dict[str, Any]:
+        """Return the report as data for JSON: the figures, and the relations and findings as lists of flat rows."""
+        return {
+            "protected": self.protected,
+            "exposed": self.exposed,
+            "share": self.share,
+            "unsure": list(self.unsure),
+            "relations": self.relations.to_dict("records"),
+            "findings": self.findings.to_dict("records"),
+        }
+
+
+def examine(launch: Launch, snapshot: Snapshot) -> Coverage:
+    """Read the catalog of the schemas that the plan says are exposed; needs no right beyond connecting."""
+    schemas = launch.plan.rls.schemas
+    critical = tuple(name if "." in name else f"{schemas[0]}.{name}" for name in launch.plan.rls.critical)
+    catalog, unsure = None, []
+    try:
+        catalog = _catalog(launch, snapshot)
+        around = catalog.surroundings
+        missing = around[~around["found"].astype(bool)]
+        unsure = [f"there is no {row.kind} {row.name!r}" for row in missing.itertuples(index=False)]
+    except QueryFailed as failure:
+        unsure = [failure.reason]
+    lints = find(catalog, critical) if catalog and not unsure else ()
+    plan = launch.plan
+    return Coverage(
+        catalog, lints, critical, tuple(unsure), snapshot.clock, plan.name, str(launch.database.url), plan.timezone
+    )
+
+
+def _catalog(launch: Launch, snapshot: Snapshot) -> Catalog:
+    def ask(query: str) -> pd.DataFrame:
+        values = {"schemas": ",".join(launch.plan.rls.schemas)}
+        return snapshot.frame(compose(launch.query(f"rls/{query}"), launch.queries), values)
+
+    return Catalog(ask("relations"), ask("policies"), ask("reached"), ask("functions"), ask("surroundings"))
+
+
+def prove_coverage(coverage: Coverage, plan: Plan, reported: datetime | None) -> Proof:
+    """Prove the coverage as it is now, and that a report of it is stored and fresh enough."""
+    report = _report(coverage.clock.now, plan, reported)
+    whole = next((point.detail for point in coverage.points if point.what == "coverage"), "")
+    return Proof("coverage", "RLS coverage", (*coverage.points, report), f"{whole}; report {report.detail}")
+
+
+def _report(now: datetime, plan: Plan, reported: datetime | None) -> Point:
+    what, fix = "stored report", "golive rls"
+    if reported is None:
+        return Point(what, Status.RED, "there is none of this database", fix)
+    if reported > now:
+        return Point(what, Status.UNKNOWN, "the newest is of a later moment than the one judged at", fix)
+    old = now - reported > plan.rls.max_age
+    return Point(what, Status.RED if old else Status.GREEN, age(now - reported), fix if old else "")

@@ -1,0 +1,12 @@
+-- title: Which policies stand before the rows of the exposed relations?
+-- params: schemas text
+select n.nspname as schema, c.relname as relation, p.polname as policy, p.polpermissive as permissive,
+  case p.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end as command,
+  0 = any (p.polroles) or exists (select from pg_roles r, pg_roles o
+    where r.rolname = 'anon' and o.oid = any (p.polroles) and pg_has_role(r.oid, o.oid, 'usage')) as for_anon,
+  0 = any (p.polroles) or exists (select from pg_roles r, pg_roles o
+    where r.rolname = 'authenticated' and o.oid = any (p.polroles) and pg_has_role(r.oid, o.oid, 'usage')) as for_authenticated,
+  coalesce(pg_get_expr(p.polqual, p.polrelid), '') as using_rule, coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '') as check_rule
+from pg_policy p join pg_class c on c.oid = p.polrelid join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = any (string_to_array(:schemas, ','))
+order by n.nspname, c.relname, p.polname

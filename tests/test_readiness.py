@@ -1,0 +1,195 @@
+"""The readiness list as a whole: a healthy demo may go, and each item broken in turn is named."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, LiteralString
+
+import pytest
+from plant import change
+
+from golive_lib import readiness, readiness_views
+from golive_lib.demo import open_app
+from golive_lib.demo.build import database
+from golive_lib.dump import take_backup
+from golive_lib.judge import Status, Verdict
+from golive_lib.launch import Launch, open_launch
+from golive_lib.records import RECORD
+from golive_lib.rehearsal import rehearse
+from golive_lib.settings import BACKUPS, OUTPUTS
+from golive_lib.storage import take_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from golive_lib.demo import DemoDatabase, DemoServer
+
+DATABASE = "readiness"
+ITEMS = [
+    "secrets",
+    "flags",
+    "backup",
+    "storage",
+    "coverage",
+    "isolation",
+    "test_accounts",
+    "sanity",
+    "contracts",
+]
+
+
+@pytest.fixture(scope="module")
+def demo(demo_server: DemoServer, healthy: DemoDatabase) -> Iterator[DemoDatabase]:  # noqa: ARG001  makes the template
+    """Give a copy of the healthy demo of this module's own."""
+    demo_server.create_database(DATABASE, template="pristine")
+    yield database(demo_server, DATABASE)
+    demo_server.drop_database(DATABASE)
+
+
+@pytest.fixture(scope="module")
+def env(demo: DemoDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """Serve the demo's API, take the backup and the manifest, and store a coverage report."""
+    folder = tmp_path_factory.mktemp("readiness")
+    with open_app(demo) as variables:
+        given = dict(variables) | {BACKUPS: str(folder / "backups"), OUTPUTS: str(folder / "outputs")}
+        launch = opened(demo, given)
+        backup = take_backup(launch, folder / "backups", lambda _: None)
+        rehearse(launch, backup, folder / "backups", lambda _: None)
+        take_storage(launch, folder / "backups")
+        store_coverage(folder / "outputs", launch)
+        yield given
+
+
+def store_coverage(outputs: Path, launch: Launch) -> None:
+    """Leave the record of a coverage report judged at the demo's now."""
+    record = {
+        "run_id": "20260325T220000Z-rls-0000", "notebook": "rls", "started_at": "2026-03-25T22:00:00+00:00",
+        "seconds": 1.0, "state": "finished", "verdict": "go", "status": "green", "sentence": "", "zone": "UTC",
+        "judged_at": "2026-03-25T22:00:00+00:00", "parameters": {}, "database": str(launch.database.url),
+        "error": None, "html": None, "ipynb": None, "version": "0",
+    }  # fmt: skip
+    folder = outputs / record["run_id"]  # type: ignore[operator]
+    folder.mkdir(parents=True)
+    (folder / RECORD).write_text(json.dumps(record))
+
+
+def opened(demo: DemoDatabase, env: Mapping[str, str]) -> Launch:
+    """Open the launch as the read-only role, in an environment."""
+    launch = open_launch(demo.url)
+    launch.env = env
+    return launch
+
+
+def test_healthy_demo_may_go(demo: DemoDatabase, env: Mapping[str, str]) -> None:
+    """Every item is proven."""
+    ready = readiness.prove(opened(demo, env))
+    assert [(proof.key, proof.status.value, proof.reason) for proof in ready if proof.status is not Status.GREEN] == []
+    assert [proof.key for proof in ready] == ITEMS
+    assert ready.outcome.verdict is Verdict.GO
+
+
+BROKEN: dict[str, tuple[str, tuple[LiteralString, ...], tuple[LiteralString, ...], str]] = {
+    "a flag is off": (
+        "flags",
+        ("update feature_flags set value = 'false' where key = 'feature.tarotV2'",),
+        ("update feature_flags set value = 'true' where key = 'feature.tarotV2'",),
+        "feature.tarotV2",
+    ),
+    "a critical table loses RLS": (
+        "coverage",
+        ("alter table call_sessions disable row level security",),
+        ("alter table call_sessions enable row level security",),
+        "call_sessions",
+    ),
+    "everybody signed in reads all payments": (
+        "isolation",
+        ("create policy leak on payment_transactions for select to authenticated using (true)",),
+        ("drop policy leak on payment_transactions",),
+        "payment_transactions",
+    ),
+    "the policy against test payments is gone": (
+        "test_accounts",
+        (
+            "create table kept as select pg_get_expr(polwithcheck, polrelid) as rule from pg_policy "
+            "where polname = 'pay_tx_block_tests'",
+            "drop policy pay_tx_block_tests on payment_transactions",
+        ),
+        (
+            "do $$ begin execute (select format('create policy pay_tx_block_tests on payment_transactions "
+            "as restrictive for insert to authenticated with check (%s)', rule) from kept); end $$",
+            "drop table kept",
+        ),
+        "pay_tx_block_tests",
+    ),
+    "an object is gone": (
+        "storage",
+        (
+            "create table kept as select * from storage.objects where bucket_id = 'recordings' order by name limit 1",
+            "delete from storage.objects o using kept k where o.id = k.id",
+        ),
+        ("insert into storage.objects select * from kept", "drop table kept"),
+        "call_recordings",
+    ),
+    "a draft is visible": (
+        "sanity",
+        ("update tarot_v2_readings set ai_draft_visible_to_client = true where ctid = '(0,1)'",),
+        ("update tarot_v2_readings set ai_draft_visible_to_client = false",),
+        "draft",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_item_broken_in_the_database_is_no_go(demo: DemoDatabase, env: Mapping[str, str], fault: str) -> None:
+    """The verdict is no-go and its sentence names the item and what is wrong."""
+    item, plant, mend, named = BROKEN[fault]
+    change(demo, *plant)
+    try:
+        ready = readiness.prove(opened(demo, env))
+    finally:
+        change(demo, *mend)
+    assert ready.outcome.verdict is Verdict.NO_GO
+    assert ready[item].status is Status.RED
+    assert named.lower() in ready[item].reason.lower()
+    assert ready[item].title in ready.outcome.sentence
+    assert named.lower() in readiness_views.to_mend(ready).text.lower()
+
+
+def test_missing_secret_is_no_go(demo: DemoDatabase, env: Mapping[str, str]) -> None:
+    """A variable that is not set is named."""
+    ready = readiness.prove(opened(demo, {k: v for k, v in env.items() if k != "SERVICE_ROLE_KEY"}))
+    assert ready.outcome.verdict is Verdict.NO_GO
+    assert "SERVICE_ROLE_KEY" in ready.outcome.sentence
+
+
+@pytest.mark.parametrize(("item", "named"), [("backup", "golive backup"), ("storage", "golive storage")])
+def test_missing_copy_is_no_go(
+    demo: DemoDatabase, env: Mapping[str, str], tmp_path: Path, item: str, named: str
+) -> None:
+    """Without a backup or a manifest the list says which command takes one."""
+    ready = readiness.prove(opened(demo, {**env, BACKUPS: str(tmp_path)}))
+    assert ready[item].status is Status.RED
+    assert named in readiness_views.to_mend(ready).text
+
+
+@pytest.mark.parametrize("item", ["backup", "storage", "coverage"])
+def test_old_copy_is_no_go(demo: DemoDatabase, env: Mapping[str, str], item: str) -> None:
+    """A day and an hour after they were taken they are too old, and ``as_of`` looks that far ahead."""
+    ready = readiness.prove(opened(demo, env), as_of="2026-03-26T23:00:00Z")
+    assert ready[item].status is Status.RED
+
+
+def test_api_that_is_not_there_is_not_green(demo: DemoDatabase, env: Mapping[str, str]) -> None:
+    """Nobody answering proves nothing."""
+    ready = readiness.prove(opened(demo, {**env, "GOLIVE_API_URL": "http://127.0.0.1:9"}))
+    assert ready["contracts"].status is not Status.GREEN
+    assert ready.outcome.verdict is not Verdict.GO
+
+
+def test_record_is_json_and_holds_no_secret(demo: DemoDatabase, env: Mapping[str, str]) -> None:
+    """What is kept for machines can be written, and quotes no value of the environment."""
+    text = json.dumps(readiness.prove(opened(demo, env)).record())
+    secret = [env[name] for name in env if name.endswith(("_KEY", "_TOKEN"))]
+    assert len(secret) == 4
+    assert [value for value in secret if value in text] == []
