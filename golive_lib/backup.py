@@ -10,7 +10,7 @@ import pandas as pd
 from golive_lib.errors import BackupError
 from golive_lib.formats import age, duration, number, share
 from golive_lib.judge import Status
-from golive_lib.manifest import Manifest, read_manifest
+from golive_lib.manifest import Manifest, kind, read_manifest
 from golive_lib.pg_tools import numbers
 from golive_lib.proof import Point, Proof
 from golive_lib.rehearsal import verify
@@ -41,10 +41,11 @@ def find_backups(folder: Path, database: str) -> Found:
     """Read the manifests of a database, by its identity; a storage manifest is another proof's and passed over."""
     manifests, strange = [], []
     for path in sorted(folder.glob("*.json")):
-        if path.name.startswith("storage-"):
-            continue
         try:
-            manifest = read_manifest(path.read_bytes())
+            text = path.read_bytes()
+            if kind(text) == "storage":
+                continue
+            manifest = read_manifest(text)
         except (OSError, ValueError):  # the error is not shown: it would quote the file
             strange.append(path.name)
             continue
@@ -55,17 +56,18 @@ def find_backups(folder: Path, database: str) -> Found:
 
 
 def prove_backup(rules: BackupRules, folder: Path, database: str, now: datetime) -> Proof:
-    """Prove the newest backup of a database (its address's ``identity``) in a folder, as of ``now``.
+    """Prove the newest backup of a database (its address's ``identity``) in a folder that was taken by ``now``.
 
     Reads the dump once, for its SHA-256.
     """
     found = find_backups(folder, database)
+    past = tuple(manifest for manifest in found.manifests if manifest.taken_at <= now)
     return Proof(
         key="backup",
         title="Database backup",
-        points=tuple(_points(rules, folder, database, now, found)),
-        summary=_summary(found.manifests[0], now) if found.manifests else "",
-        tables={"Rows per table, as dumped and as restored": rows(found.manifests[0])} if found.manifests else {},
+        points=(*_strange(found), *(_points(rules, folder, past, now) if past else [_none(database, found)])),
+        summary=_summary(past[0], now) if past else "",
+        tables={"Rows per table, as dumped and as restored": rows(past[0])} if past else {},
     )
 
 
@@ -80,26 +82,30 @@ def rows(manifest: Manifest) -> pd.DataFrame:
     return frame.astype({"dumped": "Int64", "restored": "Int64"})
 
 
-def _points(rules: BackupRules, folder: Path, database: str, now: datetime, found: Found) -> Iterator[Point]:
+def _strange(found: Found) -> Iterator[Point]:
     if found.strange:
         detail = f"{_few(found.strange)} in the backups' folder cannot be read as a manifest"
         yield Point("other files", Status.AMBER, detail, "move them elsewhere, or back up again if one was a backup's")
-    if not found.manifests:
-        yield Point("age", Status.RED, f"there is no backup of {database}", AGAIN)
-        return
-    newest = found.manifests[0]
+
+
+def _none(database: str, found: Found) -> Point:
+    if found.manifests:
+        detail = f"{found.manifests[-1].file}, the first of {database}, was taken after the moment that is judged"
+        return Point("age", Status.UNKNOWN, detail, "check the clocks, or judge a later moment")
+    return Point("age", Status.RED, f"there is no backup of {database}", AGAIN)
+
+
+def _points(rules: BackupRules, folder: Path, manifests: tuple[Manifest, ...], now: datetime) -> Iterator[Point]:
+    newest = manifests[0]
     yield _age(rules, newest, now)
     yield _file(folder, newest)
-    yield _size(rules, found.manifests)
+    yield _size(rules, manifests)
     yield _schemas(rules, newest)
     yield restored(newest)
 
 
 def _age(rules: BackupRules, newest: Manifest, now: datetime) -> Point:
     span = now - newest.taken_at
-    if newest.taken_at > now:
-        detail = f"{newest.file} was taken {_length(-span.total_seconds())} after the moment that is judged"
-        return Point("age", Status.UNKNOWN, detail, "check the clocks, or judge a later moment")
     detail = f"{age(span)}, allowed {_length(rules.max_age.total_seconds())}"
     old = span > rules.max_age
     return Point("age", Status.RED if old else Status.GREEN, detail, AGAIN if old else "")

@@ -32,7 +32,7 @@ from golive_lib.console import (
 from golive_lib.errors import GoliveError
 from golive_lib.judge import EXIT_CODES, Status
 from golive_lib.launch import DEMO_SCHEME, choose_plan, kit_folder, open_launch
-from golive_lib.settings import DB_URL, PLAN, environment, outputs_folder
+from golive_lib.settings import BACKUPS, DB_URL, OUTPUTS, PLAN, backups_folder, environment, outputs_folder
 
 if TYPE_CHECKING:
     from golive_lib.records import RunRecord
@@ -60,15 +60,17 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed, another week.")] = 7,
     outputs: Outputs = None,
 ) -> int:
-    """Build a demo launch on an embedded PostgreSQL and report on it."""
+    """Build a demo launch on an embedded PostgreSQL and report on it, from readiness to its last stage."""
     from golive_lib.demo import open_app, open_demo  # noqa: PLC0415  only this command needs the embedded server
 
     target = outputs or outputs_folder(os.environ)
+    os.environ[OUTPUTS] = str(target.resolve())  # kernels work in the notebooks' folder
+    os.environ[BACKUPS] = str(backups_folder(os.environ).resolve())
     opened = open_demo(story, scale=scale, seed=seed, progress=step)
     with stoppable(), opened as database_, open_app(database_) as variables:
         os.environ.update(variables)
         os.environ[PLAN] = str(kit_folder() / "launch.toml")
-        records = run_all(["sanity"], {}, target)
+        records = [*cli_readiness.prepared(target), *run_all(["readiness", "sanity"], {}, target)]
         for stage in open_launch().plan.stages:
             records += run_all(["canary"], {"stage": f"{stage.percent:g}"}, target)
             if records[-1].exit_code:  # a launch that may not go on has no next stage
@@ -77,7 +79,7 @@ def demo(
     report(records, target)
     out.print(Text("\nGo on with any of these:", style="dim"))
     typed = sys.argv[0] if Path(sys.argv[0]).name == "golive" else "golive"  # as this shell found it
-    for command in ("lab", "doctor", "run canary -p stage=25", "check sanity"):
+    for command in ("lab", "doctor", "harden", "canary --stage 25", "check sanity"):
         out.print(Text(f"  {typed} {command} --db-url {DEMO_SCHEME}{story}", style="dim"))
     return _worst(records)
 

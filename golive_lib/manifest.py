@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from datetime import UTC
 from typing import TYPE_CHECKING, Literal
@@ -159,6 +160,15 @@ def settle(folder: Path) -> None:
 def read_manifest(text: bytes) -> Manifest:
     """Read a manifest; raises ValueError for anything else."""
     return _JSON.validate_json(text)
+
+
+def kind(text: bytes) -> str:
+    """Return what a manifest says it is of (``backup`` or ``storage``); empty for anything else."""
+    try:
+        written = json.loads(text)
+    except ValueError:
+        return ""
+    return str(written.get("kind", "")) if isinstance(written, dict) else ""
 
 
 def stamp(at: datetime) -> str:

@@ -52,10 +52,14 @@ class BackupRules:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class StorageRules:
-    """How old the manifest of stored objects may be; past ``most_objects`` they are counted and not listed."""
+    """How old the manifest of stored objects may be; past ``most_objects`` they are counted and not listed.
+
+    More than ``most_removed`` of all objects gone since the manifest before is amber: less is an app's own tidying.
+    """
 
     max_age: Lasting = DAY
     most_objects: Annotated[int, Field(gt=0)] = 5_000_000
+    most_removed: Share = 0.01
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -124,5 +124,5 @@ def _named(proof: Proof) -> str:
     deciding = [point for point in proof.points if point.status is proof.status]
     if not deciding:
         return f"{proof.title} ({proof.reason})"
-    more = f" and {len(deciding) - 1} more" if len(deciding) > 1 else ""
+    more = f"; and {len(deciding) - 1} more" if len(deciding) > 1 else ""
     return f"{proof.title} ({deciding[0].what}: {deciding[0].detail}{more})"

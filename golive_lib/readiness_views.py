@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from golive_lib.rls import Coverage
 
 LONGEST = 50  # rows of a table that stands behind a proof
+_SAID = ["status", "finding"]  # the points above such a table say it
 
 
 def verdict(judged: Readiness | Coverage) -> Finding:
@@ -66,8 +67,8 @@ def item(ready: Readiness, key: str) -> Html:
 def _proof(proof: Proof, zone: ZoneInfo) -> list[Html]:
     points = proof.frame.drop(columns="fix").rename(columns={"what": "looked at", "detail": "finding"})
     shown = table(points, caption=f"{proof.title}: what was looked at", status_column="status", max_rows=LONGEST)
-    tables = [table(frame, caption=caption, tz=zone, max_rows=LONGEST) for caption, frame in proof.tables.items()]
-    return [shown, *tables]
+    behind = {caption: frame.drop(columns=_SAID, errors="ignore") for caption, frame in proof.tables.items()}
+    return [shown, *(table(frame, caption=caption, tz=zone, max_rows=LONGEST) for caption, frame in behind.items())]
 
 
 def _joined(pieces: list[Html]) -> Html:

@@ -48,7 +48,7 @@ class Coverage:
         if self.catalog is None:
             return pd.DataFrame(columns=["relation", "status"])
         rows = [self._relation(row) for row in self.catalog.relations.itertuples(index=False)]
-        return pd.DataFrame(rows)
+        return pd.DataFrame(rows, dtype=object)  # a None stays one
 
     def _relation(self, row: Any) -> dict[str, Any]:  # noqa: ANN401  a named tuple of the query's columns
         policies = self._policies(row)

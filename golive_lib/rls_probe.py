@@ -82,7 +82,12 @@ def prove_isolation(launch: Launch) -> Proof:
         with as_others(launch) as actor:
             return Probe(launch, actor).proof(tables)
     except (DatabaseError, SettingsError) as error:
-        point = Point("acting as others", Status.UNKNOWN, str(error).splitlines()[0], f"set {PROBE_URL}; see README")
+        point = Point(
+            "acting as others",
+            Status.UNKNOWN,
+            str(error).splitlines()[0],
+            f"see 'Rights' in docs/readiness.md, or set {PROBE_URL}",
+        )
         return Proof("isolation", TITLE, (point,))
 
 

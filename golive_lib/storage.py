@@ -187,7 +187,7 @@ def _list(folder: Path, manifest: StorageManifest) -> Point:
 def _since(
     launch: Launch, folder: Path, newest: StorageManifest, before: StorageManifest
 ) -> tuple[list[Point], dict[str, pd.DataFrame]]:
-    """Compare two manifests: a bucket that is empty now is red, objects that vanished are amber."""
+    """Compare two manifests: a bucket that is empty now is red, more vanished objects than the plan allows amber."""
     changes = difference(folder, newest, before)
     what = f"since the manifest of {moment(before.taken_at, launch.zone)}"
     tables = {f"Buckets {what}": changes.buckets}
@@ -203,9 +203,9 @@ def _since(
         points.append(Point(what, status, detail, "" if same else "compare anew once both lists are there"))
     else:
         told = ", ".join(f"{count:,} {kind}" for kind, count in changes.counts.items())
-        gone = changes.counts["removed"]
-        fix = "see in the table whether they were meant to go" if gone else ""
-        points.append(Point(what, Status.AMBER if gone else Status.GREEN, told, fix))
+        many = changes.counts["removed"] > launch.plan.storage.most_removed * before.objects
+        fix = "see in the table whether they were meant to go" if many else ""
+        points.append(Point(what, Status.AMBER if many else Status.GREEN, told, fix))
     return points, tables
 
 

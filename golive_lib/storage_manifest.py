@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from golive_lib.errors import BackupError
-from golive_lib.manifest import digest, settle
+from golive_lib.manifest import digest, kind, settle
 from golive_lib.plan_types import STRICT
 from golive_lib.settings import BACKUPS
 
@@ -201,8 +201,11 @@ def stored(folder: Path, database: str) -> tuple[list[StorageManifest], list[str
     """
     manifests, unreadable = [], []
     for path in sorted(folder.glob("storage-*.json")):
+        text = path.read_bytes()
+        if kind(text) == "backup":  # of a database whose name begins so
+            continue
         try:
-            manifest = _ADAPTER.validate_json(path.read_bytes())
+            manifest = _ADAPTER.validate_json(text)
         except ValidationError:
             unreadable.append(path.name)
             continue

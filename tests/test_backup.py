@@ -30,6 +30,7 @@ from golive_lib.launch import Launch
 from golive_lib.manifest import Manifest, Rows, digest, write_manifest
 from golive_lib.plan_readiness import BackupRules
 from golive_lib.rehearsal import rehearse
+from golive_lib.storage_manifest import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -368,6 +369,14 @@ def test_age_is_judged_to_the_second(taken: tuple[Path, Manifest], after: timede
     assert prove_backup(RULES, folder, manifest.database, CLOCK + after).status is status
 
 
+def test_past_moment_is_judged_by_the_backup_of_then(copied: tuple[Path, Manifest]) -> None:
+    """A backup that was taken since does not hide the one there was."""
+    folder, manifest = copied
+    write_manifest(replace(manifest, file="later.dump", taken_at=CLOCK + 2 * HOUR), folder)
+    assert prove_backup(RULES, folder, manifest.database, CLOCK + HOUR).status is Status.GREEN
+    assert prove_backup(RULES, folder, manifest.database, CLOCK + 3 * HOUR).status is Status.RED  # no such file
+
+
 def test_file_must_be_the_one_that_was_dumped(copied: tuple[Path, Manifest]) -> None:
     """One byte changed, one missing, or no file at all."""
     folder, manifest = copied
@@ -461,6 +470,16 @@ def test_storage_manifest_beside_it_is_no_stranger(copied: tuple[Path, Manifest]
     folder, manifest = copied
     (folder / "storage-postgres-20260325T220000Z.json").write_text('{"kind": "storage"}')
     assert prove_backup(RULES, folder, manifest.database, CLOCK).status is Status.GREEN
+
+
+def test_database_may_be_named_storage(copied: tuple[Path, Manifest]) -> None:
+    """Its manifest looks like the other proof's by its name alone, and neither misreads it."""
+    folder, manifest = copied
+    for path in (folder / manifest.file, (folder / manifest.file).with_suffix(".json")):
+        path.unlink() if path.suffix == ".json" else path.rename(folder / "storage-20260325T220000Z.dump")
+    write_manifest(replace(manifest, file="storage-20260325T220000Z.dump"), folder)
+    assert prove_backup(RULES, folder, manifest.database, CLOCK).status is Status.GREEN
+    assert stored(folder, manifest.database) == ([], [])
 
 
 def test_tenth_of_one_instant_is_newer_than_the_ninth(copied: tuple[Path, Manifest]) -> None:

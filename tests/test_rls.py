@@ -12,6 +12,7 @@ from plant import change
 
 from golive_lib.judge import Status, Verdict
 from golive_lib.launch import Launch, open_launch
+from golive_lib.readiness_views import coverage_relations
 from golive_lib.rls import Coverage, examine, prove_coverage
 
 if TYPE_CHECKING:
@@ -280,9 +281,16 @@ def test_nothing_exposed_is_unknown(clone: Callable[[], DemoDatabase]) -> None:
 def test_record_is_json(demo: DemoDatabase) -> None:
     """The report is kept whole for machines."""
     found = coverage(demo.url)
-    kept = json.loads(json.dumps(found.record()))
+    kept = json.loads(json.dumps(found.record(), allow_nan=False))
     assert len(kept["relations"]) == len(found.relations)
     assert kept["share"] == 1.0
+
+
+def test_relations_are_shown_with_their_policies(demo: DemoDatabase) -> None:
+    """One without any shows a dash, and restrictive ones are told apart."""
+    shown = {line.split()[0]: line for line in coverage_relations(coverage(demo.url)).text.splitlines() if line.strip()}
+    assert shown["public.api_logs"].rstrip().endswith("–")
+    assert "but only pay_tx_block_tests (insert)" in shown["public.payment_transactions"]
 
 
 @pytest.mark.parametrize(
