@@ -207,7 +207,7 @@ def test_policy_that_raises_does_not_hinder_the_dump(clone: Callable[[], DemoDat
 
 def test_large_table_is_counted_by_estimate(healthy: DemoDatabase, tmp_path: Path) -> None:
     """Past the plan's ``exact_below`` the planner's figure stands in, and the manifest says so."""
-    plan = planned(tmp_path, "[backup]\n", "[backup]\nexact_below = 10000\n")
+    plan = planned(tmp_path, "exact_below = 10_000_000", "exact_below = 10000")
     manifest = back_up(opened(healthy.url, plan), tmp_path / "backups")
     assert set(manifest.estimated) >= {"public.api_logs"}
     assert manifest.tables["public.decks"].exact

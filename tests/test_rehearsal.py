@@ -193,7 +193,7 @@ def test_peoples_data_in_an_error_is_masked(clone: Callable[[], DemoDatabase], t
 
 def test_estimated_tables_are_restored_too(healthy: DemoDatabase, tmp_path: Path) -> None:
     """What was not counted before is counted after."""
-    plan = planned(tmp_path, "[backup]\n", "[backup]\nexact_below = 10000\n")
+    plan = planned(tmp_path, "exact_below = 10_000_000", "exact_below = 10000")
     launch = opened(healthy.url, plan)
     rehearsed = again(launch, back_up(launch, tmp_path / "backups"), tmp_path / "backups")
     assert ("public.api_logs" in rehearsed.estimated, rehearsed.lost) == (True, ())
