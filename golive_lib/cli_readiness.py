@@ -46,8 +46,8 @@ def readiness(  # noqa: PLR0913, PLR0917  the command's options
     target = outputs or outputs_folder(environment(Path.cwd()))
     with database(db_url, plan):
         records = prepared(target) if prepare else []
-        given = {"stage": f"{stage:g}", "as_of": as_of, "allow_writes": str(allow_writes).lower()}
-        records += run_all(["readiness"], given, target)
+        given = {"stage": f"{stage:g}" if stage else "", "as_of": as_of, "allow_writes": "true" if allow_writes else ""}
+        records += run_all(["readiness"], {name: value for name, value in given.items() if value}, target)
     report(records, target)
     return records[-1].exit_code
 

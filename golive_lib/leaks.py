@@ -18,7 +18,10 @@ SHORTEST = 4
 SHORTEST_ELSEWHERE = 16  # under a name that is not the kit's or Supabase's, a short value may be a word
 _OURS = ("SUPABASE_", "GOLIVE_", "SERVICE_ROLE_")
 _NAMES = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|_URL$", re.IGNORECASE)
-_WITH_PASSWORD = re.compile(r"\bpostgres(?:ql)?(?:\+\w+)?://[^\s:/@'\"]*:(?!•)[^\s@/'\"<]+@", re.IGNORECASE)
+_SHOWN_INSTEAD = r"(?:[•*]+|…|(?-i:PASSWORD))@"  # what the kit and people write in a password's place
+_WITH_PASSWORD = re.compile(
+    rf"\bpostgres(?:ql)?(?:\+\w+)?://[^\s:/@'\"]*:(?!{_SHOWN_INSTEAD})[^\s@/'\"<]+@", re.IGNORECASE
+)
 _KEY = re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}|\bsb_secret_\w{8,}")
 
 

@@ -22,6 +22,11 @@ class Point:
     detail: str
     fix: str = ""
 
+    @property
+    def said(self) -> str:
+        """What was looked at and what was seen, in a line."""
+        return f"{self.what} {self.detail}" if self.what.endswith("?") else f"{self.what}: {self.detail}"
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -44,11 +49,17 @@ class Proof:
     @property
     def reason(self) -> str:
         """The points that decide the status, in one line."""
+        return self.brief(len(self.points))
+
+    def brief(self, most: int) -> str:
+        """Return the first of the points that decide the status, and how many more there are."""
         if not self.points:
             return "nothing was looked at"
         if self.status is Status.GREEN:
             return self.summary or f"{len(self.points)} of {len(self.points)} points are green"
-        return "; ".join(f"{p.what}: {p.detail}" for p in self.points if p.status is self.status)
+        deciding = [point.said for point in self.points if point.status is self.status]
+        more = [f"and {len(deciding) - most} more"] if len(deciding) > most else []
+        return "; ".join([*deciding[:most], *more])
 
     @property
     def frame(self) -> pd.DataFrame:

@@ -24,9 +24,10 @@ from golive_lib.storage import prove_storage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from golive_lib.checks import Checks
+    from golive_lib.checks import CheckResult, Checks
     from golive_lib.launch import Launch
 
+DETAILED = 3  # open items that a sentence can still explain; more are named, and the table explains them
 _WORDS = {Status.RED: "Red", Status.AMBER: "Open", Status.UNKNOWN: "Not proven"}
 
 
@@ -103,26 +104,28 @@ def last_coverage(launch: Launch) -> datetime | None:
 
 
 def _sanity(checks: Checks) -> Proof:
-    points = tuple(Point(check.title, check.status, check.reason, check.fix) for check in checks)
+    points = tuple(Point(check.title, check.status, _found(check), check.fix) for check in checks)
     return Proof("sanity", "Sanity of the data", points, f"all {len(checks)} checks are green")
+
+
+def _found(check: CheckResult) -> str:
+    """Say what a check found without its rule, which is SQL and stands in the check's own report."""
+    return f"{check.broken:,} of {check.examined:,} rows break the rule" if check.broken else check.reason
 
 
 def _sentence(proofs: tuple[Proof, ...]) -> str:
     if all(proof.status is Status.GREEN for proof in proofs):
         return f"All {len(proofs)} items are proven: the first stage may begin."
-    green = sum(proof.status is Status.GREEN for proof in proofs)
+    open_ = [proof for proof in proofs if proof.status is not Status.GREEN]
+    named = {proof.key: _explained(proof) if len(open_) <= DETAILED else proof.title for proof in open_}
     by_status = "; ".join(
-        f"{word}: {', '.join(_named(proof) for proof in proofs if proof.status is status)}"
+        f"{word}: {', '.join(named[proof.key] for proof in open_ if proof.status is status)}"
         for status, word in _WORDS.items()
-        if any(proof.status is status for proof in proofs)
+        if any(proof.status is status for proof in open_)
     )
-    return f"{green} of {len(proofs)} items are proven. {by_status}."
+    return f"{len(proofs) - len(open_)} of {len(proofs)} items are proven. {by_status}."
 
 
-def _named(proof: Proof) -> str:
+def _explained(proof: Proof) -> str:
     """Name an item and its first point that decides; the others are for the table, not for a director."""
-    deciding = [point for point in proof.points if point.status is proof.status]
-    if not deciding:
-        return f"{proof.title} ({proof.reason})"
-    more = f"; and {len(deciding) - 1} more" if len(deciding) > 1 else ""
-    return f"{proof.title} ({deciding[0].what}: {deciding[0].detail}{more})"
+    return f"{proof.title} ({proof.brief(1)})"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from golive_lib.rls import Coverage
 
 LONGEST = 50  # rows of a table that stands behind a proof
+BRIEF = 2  # points of an item named in the list; all are in its section
 _SAID = ["status", "finding"]  # the points above such a table say it
 
 
@@ -38,7 +39,7 @@ def _facts(judged: Readiness | Coverage, outcome: Outcome) -> dict[str, str]:
 
 def items(ready: Readiness) -> Html:
     """Return one row per item of the list: its status and why."""
-    rows = [(proof.title, proof.status.value, proof.reason) for proof in ready]
+    rows = [(proof.title, proof.status.value, proof.brief(BRIEF)) for proof in ready]
     frame = pd.DataFrame(rows, columns=["item", "status", "finding"])
     return table(frame, caption="The readiness list, item by item", status_column="status")
 
@@ -47,7 +48,7 @@ def to_mend(ready: Readiness) -> Html:
     """Return every point that is not green, the worst first, each with what to do."""
     order = (Status.RED, Status.UNKNOWN, Status.AMBER)
     rows = [
-        (proof.title, point.what, point.status.value, point.detail, point.fix)
+        (f"{proof.title}: {point.what}", point.status.value, point.detail, point.fix or None)
         for status in order
         for proof in ready
         for point in proof.points
@@ -55,7 +56,7 @@ def to_mend(ready: Readiness) -> Html:
     ]
     if not rows:
         return Html('<p class="gl">Nothing: every point is green.</p>', "Nothing: every point is green.")
-    frame = pd.DataFrame(rows, columns=["item", "point", "status", "finding", "what to do"])
+    frame = pd.DataFrame(rows, columns=["what", "status", "finding", "what to do"])
     return table(frame, caption="What stands in the way, the worst first", status_column="status", max_rows=LONGEST)
 
 

@@ -106,24 +106,30 @@ class Coverage:
         if self.unsure:
             return tuple(Point("catalog", Status.UNKNOWN, why) for why in self.unsure)
         tables = tuple(self._table(name) for name in self.critical)
+        said = [self._opened(name) for name in self.critical]
         whole = f"{self.protected} of {self.exposed} exposed relations are protected"
         covered = Status.UNKNOWN if not self.exposed else Status.RED if self.protected < self.exposed else Status.GREEN
+        mend = "" if covered is Status.GREEN else "mend what is red here; 'golive rls' shows every relation"
         shown = tuple(
-            Point(lint.relation, lint.status, lint.meaning, lint.fix) for lint in self.lints if lint.status is not None
+            Point(lint.relation, lint.status, lint.meaning, lint.fix)
+            for lint in self.lints
+            if lint.status is not None and lint not in said
         )
-        return (*tables, Point("coverage", covered, whole if self.exposed else "nothing is exposed"), *shown)
+        return (*tables, Point("coverage", covered, whole if self.exposed else "nothing is exposed", mend), *shown)
 
     def _table(self, name: str) -> Point:
         rows = self.relations[(self.relations["relation"] == name) & self.relations["kind"].isin(TABLES)]
         what = f"critical table {name}"
         if rows.empty:
             return Point(what, Status.RED, "does not exist", "mend its name in [rls.critical] of the plan")
-        if name in self.open:
-            meaning = next(lint.meaning for lint in self.lints if lint.relation == name and lint.status is Status.RED)
-            return Point(what, Status.RED, meaning, "see the finding below")
+        if opened := self._opened(name):
+            return Point(what, Status.RED, opened.meaning, opened.fix)
         if rows["rls"].iloc[0] == "off":
             return Point(what, Status.RED, "RLS is off", f"alter table {name} enable row level security")
         return Point(what, Status.GREEN, "RLS is on, and nothing leads past it")
+
+    def _opened(self, name: str) -> Lint | None:
+        return next((lint for lint in self.lints if lint.relation == name and lint.status is Status.RED), None)
 
     @property
     def outcome(self) -> Outcome:

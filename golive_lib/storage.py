@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 TITLE = "Storage snapshot"
 CHUNK = 20_000
-NAMED = 5
+NAMED = 2
 AGAIN = "run 'golive storage'"
 
 

@@ -33,3 +33,15 @@ def test_a_url_that_cannot_be_read_is_secret_as_a_whole() -> None:
 def test_what_is_found_is_not_quoted() -> None:
     """The finding names the kind alone."""
     assert leak(f"<p>{VALUE}</p>", (VALUE,)) == "a password or key from the environment"
+
+
+@pytest.mark.parametrize("shown", ["PASSWORD", "…", "•••", "***"])
+def test_the_form_of_a_url_is_no_leak(shown: str) -> None:
+    """A message may say how an address is written."""
+    assert leak(f"set it to postgresql://USER:{shown}@HOST:5432/DATABASE", ()) is None
+
+
+@pytest.mark.parametrize("planted", ["password", "PASSWORD1", "•••x", "…y", "x"])
+def test_a_url_with_a_password_is_a_leak(planted: str) -> None:
+    """Whatever is not the form itself may be one."""
+    assert leak(f"at postgresql+psycopg://user:{planted}@host/db", ()) == "a database URL with a password"

@@ -14,6 +14,7 @@ from golive_lib.demo.build import database
 from golive_lib.dump import take_backup
 from golive_lib.judge import Status, Verdict
 from golive_lib.launch import Launch, open_launch
+from golive_lib.leaks import leak
 from golive_lib.records import RECORD
 from golive_lib.rehearsal import rehearse
 from golive_lib.settings import BACKUPS, OUTPUTS
@@ -154,6 +155,14 @@ def test_item_broken_in_the_database_is_no_go(demo: DemoDatabase, env: Mapping[s
     assert named.lower() in ready[item].reason.lower()
     assert ready[item].title in ready.outcome.sentence
     assert named.lower() in readiness_views.to_mend(ready).text.lower()
+
+
+def test_nothing_set_can_still_be_published(demo: DemoDatabase, env: Mapping[str, str]) -> None:
+    """What an analyst sees first, a list without a single variable, says how to set them and is no leak."""
+    folders = {name: env[name] for name in (BACKUPS, OUTPUTS)}
+    ready = readiness.prove(opened(demo, folders))
+    assert ready.outcome.verdict is Verdict.NO_GO
+    assert leak(json.dumps(ready.record(), ensure_ascii=False) + readiness_views.to_mend(ready).markup, ()) is None
 
 
 def test_missing_secret_is_no_go(demo: DemoDatabase, env: Mapping[str, str]) -> None:
