@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, LiteralString
 
 import pytest
@@ -202,3 +205,18 @@ def test_record_is_json_and_holds_no_secret(demo: DemoDatabase, env: Mapping[str
     secret = [env[name] for name in env if name.endswith(("_KEY", "_TOKEN"))]
     assert len(secret) == 4
     assert [value for value in secret if value in text] == []
+
+
+def test_command_prepares_what_is_missing_once(demo: DemoDatabase, env: Mapping[str, str], tmp_path: Path) -> None:
+    """The first run takes backup, manifest and report, and may go; the next one finds them fresh."""
+    given = {**os.environ, **env, BACKUPS: str(tmp_path / "backups"), OUTPUTS: str(tmp_path / "outputs")}
+    assert given["GOLIVE_DB_URL"] == demo.url
+    command = [sys.executable, "-m", "golive_lib", "readiness", "--prepare"]
+    runs, copies = [], []
+    for _ in range(2):
+        runs.append(subprocess.run(command, env=given, cwd=tmp_path, capture_output=True, text=True, check=False))
+        copies.append(sorted(path.name for path in (tmp_path / "backups").iterdir()))
+    assert [run.returncode for run in runs] == [0, 0], runs[0].stderr
+    assert [("rls: go" in run.stdout, "readiness: go" in run.stdout) for run in runs] == [(True, True), (False, True)]
+    assert copies[0] == copies[1]
+    assert len(copies[0]) == 4
