@@ -9,7 +9,7 @@ from rich.text import Text
 
 from golive_lib.console import DbUrl, PlanFile, database, err, out, stoppable
 from golive_lib.errors import DatabaseError, SettingsError, UsageError
-from golive_lib.formats import duration, number
+from golive_lib.formats import duration
 from golive_lib.launch import open_launch
 from golive_lib.settings import ADMIN_URL, parse_url
 from golive_lib.show import table
@@ -119,26 +119,16 @@ def _stands(standing: Standing) -> str:
     if standing.found is None:
         return "not there"
     if not standing.differs:
-        return "in force, as above"
+        return "in force, as the kit has it"
     return "; ".join(["there, and not the kit's", *standing.faults, f"with check {standing.found}"])
 
 
 def _sentences(found: pd.DataFrame, span: str) -> list[str]:
     """Say of each policy how many real payments it would have stopped, and their sum."""
-    real = found[found["payments"] == "real"]
-    if real.empty:
-        return [f"There is no real payment in the last {span}: nothing shows what they would stop."]
-    sentences = []
-    for policy, rows in real.groupby("policy", sort=False):
-        stopped, tried = int(rows["stopped"].sum()), int(rows["tried"].sum())
-        sums = ", ".join(
-            f"{row.currency} {row.stopped_amount:,.2f}"
-            for row in rows.itertuples()
-            if row.stopped  # of these currencies
-        )
-        worth = f", {sums} in all" if sums else ""
-        sentences.append(f"{policy}: would have stopped {number(stopped)} of {number(tried)} real payments{worth}.")
-    return sentences
+    from golive_lib.guards import real_effects  # noqa: PLC0415  as above
+
+    told = [f"{effect.policy}: would have stopped {effect}." for effect in real_effects(found)]
+    return told or [f"There is no real payment in the last {span}: nothing shows what they would stop."]
 
 
 def _bypass(facts: Guarded) -> str:
@@ -164,7 +154,7 @@ def _confirm(launch: Launch, url: DatabaseUrl, *, yes: bool) -> None:
     if yes:
         return
     try:
-        answer = typer.prompt("Type the launch's name to go on", err=True)
+        answer = typer.prompt("Type the launch's name to go on", err=True, prompt_suffix=": ")
     except typer.Abort:
         raise UsageError("nobody answered, and nothing was changed; --yes does not ask") from None
     if answer.strip() != launch.plan.name:

@@ -152,6 +152,36 @@ def effects(launch: Launch, snapshot: Snapshot, chosen: Sequence[Guard]) -> pd.D
     return pd.concat([_tallied(together, policy) for policy in policies], ignore_index=True)
 
 
+@dataclass(frozen=True)
+class Effect:
+    """How many of the real payments that were tried a policy would have stopped, and their sum per currency."""
+
+    policy: str
+    stopped: int
+    tried: int
+    sums: str
+
+    def __str__(self) -> str:
+        worth = f", {self.sums} in all" if self.sums else ""
+        return f"{self.stopped:,} of {self.tried:,} real payments{worth}"
+
+
+def real_effects(found: pd.DataFrame) -> tuple[Effect, ...]:
+    """Return what each policy of ``effects`` would have done to real payments; nothing where there was none."""
+    real = found[found["payments"] == "real"]
+    return tuple(
+        Effect(str(policy), int(rows["stopped"].sum()), int(rows["tried"].sum()), sums(rows[rows["stopped"] > 0]))
+        for policy, rows in real.groupby("policy", sort=False)
+    )
+
+
+def sums(rows: pd.DataFrame, column: str = "stopped_amount") -> str:
+    """Return a column's amounts in words, each with its currency."""
+    return ", ".join(
+        f"{currency} {amount:,.2f}" for currency, amount in zip(rows["currency"], rows[column], strict=True)
+    )
+
+
 def window(launch: Launch, now: datetime) -> dict[str, Value]:
     """Return the lookback's two ends as values of a query."""
     return {"since": (now - launch.plan.hardening.lookback).isoformat(), "until": now.isoformat()}

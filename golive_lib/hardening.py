@@ -9,7 +9,22 @@ from typing import TYPE_CHECKING
 from golive_lib.acting import applying
 from golive_lib.errors import DatabaseError, GoliveError, QueryFailed, SettingsError
 from golive_lib.formats import duration, number
-from golive_lib.guards import FOLDER, Guard, Standing, answers, facts, guarded, guards, plain, standings, window
+from golive_lib.guards import (
+    FOLDER,
+    TOGETHER,
+    Guard,
+    Standing,
+    answers,
+    effects,
+    facts,
+    guarded,
+    guards,
+    plain,
+    real_effects,
+    standings,
+    sums,
+    window,
+)
 from golive_lib.judge import Status
 from golive_lib.proof import Point, Proof
 from golive_lib.query import compose
@@ -36,20 +51,24 @@ def prove_test_accounts(launch: Launch, snapshot: Snapshot) -> Proof:
 
     Raises QueryError for a policy file of another shape, PlanError for a required policy without one.
     """
-    known = guards(launch)
-    required = [known[name] for name in launch.plan.hardening.required]
-    points = (*_stand(launch, required, window(launch, snapshot.clock.now)), *_paid(launch, snapshot))
+    points = (*_stand(launch, snapshot), *_paid(launch, snapshot))
     return Proof("test_accounts", TITLE, points, "the policies stand, and no test account paid for real")
 
 
-def _stand(launch: Launch, required: Sequence[Guard], lately: Mapping[str, Value]) -> list[Point]:
+def _stand(launch: Launch, snapshot: Snapshot) -> list[Point]:
+    known, lately = guards(launch), window(launch, snapshot.clock.now)
+    required = [known[name] for name in launch.plan.hardening.required]
     if not required:
         return [Point("policies", Status.UNKNOWN, "the plan requires none", "name them in hardening.required")]
     points: list[Point] = []
     try:
         with as_others(launch) as actor:
-            found = standings(actor, launch, required)
+            binding = _binding(facts(actor, launch, "policies", required[0].place))
+            in_force = [known[name] for name in binding if name in known]
+            found = standings(actor, launch, list(dict.fromkeys([*required, *in_force])))
             points += [_standing(standing) for standing in found]
+            points += [_strange(name) for name in binding if name not in known]
+            points += _hindering(launch, snapshot, in_force)
             actor.seal()
             if all(standing.found is not None and not standing.faults for standing in found):
                 points += _refused(actor, launch, required, lately)
@@ -71,6 +90,27 @@ def _standing(standing: Standing) -> Point:
         detail = f"differs from the kit's: {standing.found} instead of {standing.expected}"
         return Point(name, Status.AMBER, " ".join(detail.split()), renew)
     return Point(name, Status.GREEN, "restrictive, for insert, binds authenticated; its condition is the kit's")
+
+
+def _binding(policies: pd.DataFrame) -> list[str]:
+    """Name the policies that every payment of a signed-in user must pass, required or not."""
+    restrictive = policies[~policies["permissive"].astype(bool) & policies["binds_authenticated"].astype(bool)]
+    return restrictive[restrictive["command"].isin(["insert", "all"])]["policy"].tolist()
+
+
+def _strange(name: str) -> Point:
+    detail = "restricts payments and is none of the kit's: nobody has counted whom it stops"
+    return Point(name, Status.AMBER, detail, "add it to queries/hardening/, or drop it")
+
+
+def _hindering(launch: Launch, snapshot: Snapshot, in_force: Sequence[Guard]) -> Iterator[Point]:
+    """Say which policies in force would have stopped customers: a payment must pass every one of them."""
+    for effect in real_effects(effects(launch, snapshot, in_force)) if in_force else ():
+        if effect.stopped and effect.policy != TOGETHER:
+            detail = f"is in force and would have stopped {effect} of the last {_lookback(launch)}"
+            yield Point(
+                f"{effect.policy}: customers", Status.RED, detail, f"golive harden --undo --execute {effect.policy}"
+            )
 
 
 def _refused(actor: Actor, launch: Launch, required: Sequence[Guard], lately: Mapping[str, Value]) -> list[Point]:
@@ -97,8 +137,7 @@ def _refused(actor: Actor, launch: Launch, required: Sequence[Guard], lately: Ma
 
 
 def _paid(launch: Launch, snapshot: Snapshot) -> list[Point]:
-    span = duration(launch.plan.hardening.lookback.total_seconds() * 1000)
-    what = f"payments of the last {span}"
+    what = f"payments of the last {_lookback(launch)}"
     query = launch.query(f"{FOLDER}facts/by_tests")
     try:
         found = snapshot.frame(compose(query, launch.queries), window(launch, snapshot.clock.now))
@@ -109,17 +148,15 @@ def _paid(launch: Launch, snapshot: Snapshot) -> list[Point]:
     payments, by_tests, for_real = (int(found[name].sum()) for name in ("payments", "by_tests", "for_real"))
     if for_real:
         lost = found[found["for_real"] > 0]
-        detail = f"{number(for_real)} went through for a test account, not in test mode: {_sums(lost, 'amount')}"
+        detail = f"{number(for_real)} went through for a test account, not in test mode: {sums(lost, 'amount')}"
         return [Point(what, Status.RED, detail, "refund them, and find who uses these accounts")]
     theirs = f"({number(by_tests)} are theirs, in test mode or not paid)"
     detail = f"none of {number(payments)} went through for a test account {theirs}"
     return [Point(what, Status.GREEN, detail)]
 
 
-def _sums(found: pd.DataFrame, column: str) -> str:
-    return ", ".join(
-        f"{currency} {amount:,.2f}" for currency, amount in zip(found["currency"], found[column], strict=True)
-    )
+def _lookback(launch: Launch) -> str:
+    return duration(launch.plan.hardening.lookback.total_seconds() * 1000)
 
 
 @dataclass(frozen=True)

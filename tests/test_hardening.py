@@ -107,6 +107,21 @@ FAULTS: dict[str, tuple[tuple[LiteralString, ...], str, Status, str]] = {
         Status.AMBER,
         "no account is marked",
     ),
+    "an optional policy stops customers": (
+        (
+            "create policy pay_tx_prod_guard on payment_transactions as restrictive for insert to authenticated "
+            "with check (metadata ->> 'test_mode' = 'true' or amount < 100 or metadata ->> 'environment' = 'staging')",
+        ),
+        "pay_tx_prod_guard: customers",
+        Status.RED,
+        "is in force and would have stopped 194 of 195 real payments, USD 7,020.00 in all of the last",
+    ),
+    "a policy that is none of the kit's": (
+        ("create policy own_rule on payment_transactions as restrictive for insert to public with check (amount < 5)",),
+        "own_rule",
+        Status.AMBER,
+        "none of the kit's",
+    ),
     "no payment": (("truncate payment_transactions",), PAID, Status.UNKNOWN, "there is none"),
     "no table": (("drop table payment_transactions cascade",), "policies", Status.UNKNOWN, "table missing"),
 }
@@ -127,6 +142,12 @@ LOOK_ALIKES: dict[str, tuple[LiteralString, ...]] = {
     "spelled otherwise": remade(
         "as restrictive for insert to authenticated",
         "NOT (EXISTS (SELECT FROM public.profiles AS p WHERE (p.user_id = (auth.uid())) AND p.is_test))",
+    ),
+    "another permissive policy": (
+        "create policy more on payment_transactions for insert to authenticated with check (false)",
+    ),
+    "a restrictive policy for readers of payments": (
+        "create policy less on payment_transactions as restrictive for select to authenticated using (amount < 5)",
     ),
     "a test account's payment failed": (REAL, "update payment_transactions set status = 'failed'"),
     "a test account paid the day before": (
