@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from golive_lib.checks import CheckResult, Checks
     from golive_lib.launch import Launch
+    from golive_lib.plan import Plan
 
 DETAILED = 3  # open items that a sentence can still explain; more are named, and the table explains them
 _WORDS = {Status.RED: "Red", Status.AMBER: "Open", Status.UNKNOWN: "Not proven"}
@@ -33,7 +34,10 @@ _WORDS = {Status.RED: "Red", Status.AMBER: "Open", Status.UNKNOWN: "Not proven"}
 
 @dataclass(frozen=True)
 class Readiness:
-    """The items of the readiness list, judged at one instant; ``sanity`` holds the checks behind that item."""
+    """The items of the readiness list, judged at one instant.
+
+    ``sanity`` holds the checks behind that item, ``then`` says what may happen when all are proven.
+    """
 
     proofs: tuple[Proof, ...]
     sanity: Checks
@@ -41,6 +45,7 @@ class Readiness:
     launch: str
     database: str
     zone: str
+    then: str
 
     def __iter__(self) -> Iterator[Proof]:
         return iter(self.proofs)
@@ -53,7 +58,12 @@ class Readiness:
         """Go, hold or no-go, with the items that stand in the way in a sentence."""
         statuses = [proof.status for proof in self.proofs]
         return Outcome(
-            gate(statuses), worst(statuses), _sentence(self.proofs), self.clock.now, self.clock.fixed, self.zone
+            gate(statuses),
+            worst(statuses),
+            _sentence(self.proofs, self.then),
+            self.clock.now,
+            self.clock.fixed,
+            self.zone,
         )
 
     def record(self) -> dict[str, Any]:
@@ -92,9 +102,16 @@ def prove(
             _sanity(sanity),
             prove_contracts(launch, snapshot, allow_writes=allow_writes),
         )
-        return Readiness(
-            proofs, sanity, snapshot.clock, launch.plan.name, str(launch.database.url), launch.plan.timezone
-        )
+        plan, url = launch.plan, str(launch.database.url)
+        then = _then(plan, stage, snapshot.clock.now)
+        return Readiness(proofs, sanity, snapshot.clock, plan.name, url, plan.timezone, then)
+
+
+def _then(plan: Plan, stage: float | None, now: datetime) -> str:
+    begun = [each for each in plan.stages if each.starts and each.starts <= now]
+    if stage is not None:
+        return f"the stage of {stage:g} % may begin"
+    return f"the stage of {begun[-1]} runs already, by the plan's times" if begun else "the first stage may begin"
 
 
 def last_coverage(launch: Launch) -> datetime | None:
@@ -113,9 +130,9 @@ def _found(check: CheckResult) -> str:
     return f"{check.broken:,} of {check.examined:,} rows break the rule" if check.broken else check.reason
 
 
-def _sentence(proofs: tuple[Proof, ...]) -> str:
+def _sentence(proofs: tuple[Proof, ...], then: str) -> str:
     if all(proof.status is Status.GREEN for proof in proofs):
-        return f"All {len(proofs)} items are proven: the first stage may begin."
+        return f"All {len(proofs)} items are proven: {then}."
     open_ = [proof for proof in proofs if proof.status is not Status.GREEN]
     named = {proof.key: _explained(proof) if len(open_) <= DETAILED else proof.title for proof in open_}
     by_status = "; ".join(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from golive_lib.readiness import Readiness
     from golive_lib.rls import Coverage
 
+TO_KNOW = "to know"
 LONGEST = 50  # rows of a table that stands behind a proof
 BRIEF = 2  # points of an item named in the list; all are in its section
 _SAID = ["status", "finding"]  # the points above such a table say it
@@ -93,8 +94,17 @@ def coverage_tiles(coverage: Coverage) -> Html:
 
 
 def coverage_findings(coverage: Coverage) -> Html:
-    """Return everything found, the worst first, with what it means and how to mend it."""
-    return table(coverage.findings, caption="What was found, the worst first", max_rows=LONGEST * 4)
+    """Return what leads past the policies, the worst first, with what it means and how to mend it."""
+    found = coverage.findings[coverage.findings["level"].ne(TO_KNOW)]
+    if found.empty:
+        return Html('<p class="gl">Nothing leads past the policies.</p>', "Nothing leads past the policies.")
+    return table(found, caption="What was found, the worst first", max_rows=LONGEST * 4)
+
+
+def coverage_notes(coverage: Coverage) -> Html:
+    """Return what decides nothing and is worth knowing."""
+    notes = coverage.findings[coverage.findings["level"].eq(TO_KNOW)]
+    return table(notes[["on", "finding", "what_it_means"]], caption="Good to know", max_rows=LONGEST * 4)
 
 
 def coverage_relations(coverage: Coverage) -> Html:

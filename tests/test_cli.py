@@ -119,6 +119,7 @@ def test_list_names_notebooks_and_queries(here: Path) -> None:
         (["check", "sanity", "--db-url", "postgres://u@127.0.0.1:{port}/d"], 1, "is the server running"),
         (["check", "sanity", "--db-url", "{healthy}", "--plan", "no.toml"], 1, "no.toml: there is no such launch plan"),
         (["check", "moon", "--db-url", "{healthy}"], 1, "there is no check 'moon'; there are health/"),
+        (["readiness", "--as-of", "yesterday", "--db-url", "{healthy}"], 2, "--as-of = 'yesterday' is no instant"),
         (
             ["run", "moon", "--db-url", "{healthy}"],
             2,

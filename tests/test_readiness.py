@@ -209,9 +209,9 @@ def test_record_is_json_and_holds_no_secret(demo: DemoDatabase, env: Mapping[str
 
 def test_command_prepares_what_is_missing_once(demo: DemoDatabase, env: Mapping[str, str], tmp_path: Path) -> None:
     """The first run takes backup, manifest and report, and may go; the next one finds them fresh."""
-    given = {**os.environ, **env, BACKUPS: str(tmp_path / "backups"), OUTPUTS: str(tmp_path / "outputs")}
+    given = {**os.environ, **env, BACKUPS: str(tmp_path / "backups")}  # reports of the environment's folder count not
     assert given["GOLIVE_DB_URL"] == demo.url
-    command = [sys.executable, "-m", "golive_lib", "readiness", "--prepare"]
+    command = [sys.executable, "-m", "golive_lib", "readiness", "--prepare", "--outputs", str(tmp_path / "elsewhere")]
     runs, copies = [], []
     for _ in range(2):
         runs.append(subprocess.run(command, env=given, cwd=tmp_path, capture_output=True, text=True, check=False))
