@@ -14,10 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from golive_lib.errors import GoliveError, SettingsError, UsageError
+from golive_lib.grid import SHAPES
 from golive_lib.judge import Status, Verdict
 from golive_lib.launch import DEMO_SCHEME, choose_plan, is_demo
 from golive_lib.settings import BACKUPS, DB_URL, OUTPUTS, PLAN, backups_folder, environment, outputs_folder, parse_url
-from golive_lib.show import SHAPES, VERDICTS
+from golive_lib.show import VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

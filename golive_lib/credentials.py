@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from dataclasses import dataclass
@@ -10,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import jwt
 
-from golive_lib.db import Database
-from golive_lib.doctor import connection_mode
-from golive_lib.errors import DatabaseError, SettingsError
+from golive_lib.connections import connects, same_database
+from golive_lib.errors import SettingsError
 from golive_lib.judge import Status
 from golive_lib.proof import Point, Proof
-from golive_lib.settings import is_url, parse_url
+from golive_lib.settings import DB_URL, is_url, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from golive_lib.settings import DatabaseUrl
 
 ISSUER = "supabase"
-TRANSACTION_POOLER = 6543
 DAY_S = 86_400
+FINGERPRINT = 12
 # What a new-style key is, and the role of the JWT it stands for.
 NEW_STYLE = {"publishable": "anon", "secret": "service_role"}
 
@@ -40,21 +40,29 @@ _COPY = "copy it anew from the project's settings (API keys)"
 _MASTER = "the master key would go to every browser; revoke it, then set the public one"
 
 
-def prove_secrets(rules: SecretRules, env: Mapping[str, str], now: datetime, database_rules: DatabaseRules) -> Proof:
+def prove_secrets(
+    rules: SecretRules,
+    env: Mapping[str, str],
+    now: datetime,
+    database_rules: DatabaseRules,
+    judged: DatabaseUrl | None = None,
+) -> Proof:
     """Prove that each secret is set, fits the project and lasts; nothing of a value reaches the proof.
 
-    ``env`` is the environment, ``now`` an aware datetime. Connects once, with the connection's own timeout. Never
-    raises for what a variable holds: a text that cannot be read is a red point.
+    ``env`` is the environment, ``now`` an aware datetime, ``judged`` the database that readiness is proven of, by
+    default that of ``GOLIVE_DB_URL``. Connects with the connection's own timeout. Never raises for what a variable
+    holds: a text that cannot be read is a red point.
     """
     url = _url(env.get(rules.url, ""))
     found = _ref_in(url) if url else ""
     points = (
         *_url_points(rules, env.get(rules.url, ""), url, database_rules),
+        *_same(rules, url, judged or _url(env.get(DB_URL, "")), database_rules),
         *_ref_points(rules, found),
         *(
             point
             for name, role in rules.keys.items()
-            for point in _key(name, env.get(name, ""), role, _Expected(rules.ref or found, now, rules.expiring))
+            for point in _key(name, env.get(name, ""), role, _expected(rules, name, found, now))
         ),
         *_repeated(env, (rules.url, *rules.keys)),
     )
@@ -63,11 +71,23 @@ def prove_secrets(rules: SecretRules, env: Mapping[str, str], now: datetime, dat
 
 @dataclass(frozen=True)
 class _Expected:
-    """What every key is held against: the project's ref (empty when not known), the clock, and how soon is soon."""
+    """What a key is held against: the project's ref and the fingerprint that the plan knows (each empty when not
+    known), the clock, and how soon is soon.
+    """
 
     ref: str
+    known: str
     now: datetime
     expiring: timedelta
+
+
+def _expected(rules: SecretRules, name: str, found: str, now: datetime) -> _Expected:
+    return _Expected(rules.ref or found, rules.known.get(name, ""), now, rules.expiring)
+
+
+def fingerprint(value: str) -> str:
+    """Return by what a plan knows a key without holding it: the start of its SHA-256."""
+    return hashlib.sha256(value.encode()).hexdigest()[:FINGERPRINT]
 
 
 def _summary(rules: SecretRules) -> str:
@@ -93,7 +113,17 @@ def _url_points(rules: SecretRules, value: str, url: DatabaseUrl | None, databas
         yield Point(name, Status.RED, f"holds {_kind(value)}, which is no database URL that can be read", fix)
     else:
         yield Point(name, Status.GREEN, f"a database URL of {len(value)} characters")
-        yield _connection(f"{name}: connection", url, database)
+        yield connects(f"{name}: connection", url, database)
+
+
+def _same(
+    rules: SecretRules, url: DatabaseUrl | None, judged: DatabaseUrl | None, database: DatabaseRules
+) -> Iterator[Point]:
+    what = f"{rules.url}: same database"
+    if url and judged:
+        yield same_database(what, url, judged, database)
+    elif url:
+        yield Point(what, Status.UNKNOWN, "nobody said which database is judged", f"set {DB_URL}")
 
 
 def _wrapping(value: str) -> str:
@@ -103,24 +133,6 @@ def _wrapping(value: str) -> str:
     if value[:1] in {"'", '"', "`"} or value[-1:] in {"'", '"', "`"}:
         return "quotes stand around the value"
     return ""
-
-
-def _connection(what: str, url: DatabaseUrl, rules: DatabaseRules) -> Point:
-    """Open the URL; the server's own words name its user and host, so only the hint at their end is passed on."""
-    database = None
-    try:
-        database = Database(url, rules)
-        mode = connection_mode(database.links())
-    except DatabaseError as error:
-        hint = str(error).rpartition("next: ")[2]
-        return Point(what, Status.RED, f"does not connect: {hint}", "mend the URL; 'golive doctor' shows more")
-    except (ValueError, TypeError, OSError) as error:  # from below the driver, about a host no name can have
-        return Point(what, Status.RED, f"does not connect ({type(error).__name__})", "mend the URL's host and options")
-    finally:
-        if database:
-            database.close()
-    pooler = f"; on Supabase port {url.port} is the transaction pooler" if url.port == TRANSACTION_POOLER else ""
-    return Point(what, Status.GREEN, f"connects, {mode}{pooler}")
 
 
 def _ref_in(url: DatabaseUrl) -> str:
@@ -150,7 +162,7 @@ def _key(name: str, value: str, role: str, expected: _Expected) -> Iterator[Poin
     elif not value:
         yield Point(name, Status.RED, "is not set", f"set {name} to the project's key for {role}")
     elif new:
-        yield _new_style(name, value, new["kind"], role)
+        yield _new_style(name, value, new["kind"], role, expected.known)
     elif _JWT.fullmatch(value):
         yield from _token(name, value, role, expected)
     else:
@@ -170,14 +182,27 @@ def _kind(value: str) -> str:
     return f"{kind} of {len(value)} characters"
 
 
-def _new_style(name: str, value: str, kind: str, role: str) -> Point:
+def _new_style(name: str, value: str, kind: str, role: str, known: str) -> Point:
     described = f"a {kind} key of {len(value)} characters"
     if NEW_STYLE[kind] == role:
-        detail = f"{described}; it carries no claims, so its project, role and end could not be checked"
-        return Point(name, Status.GREEN, detail)
+        return _without_claims(name, value, described, known)
     if role == "anon":
         return Point(name, Status.RED, f"{described} where the public one belongs", _MASTER)
     return Point(name, Status.RED, f"{described}, which is none for {role}", f"set {name} to the key for {role}")
+
+
+def _without_claims(name: str, value: str, described: str, known: str) -> Point:
+    """Judge a key that says nothing of itself: somebody has looked where it belongs, and the plan knows it by that."""
+    seen = fingerprint(value)
+    if known == seen:
+        return Point(name, Status.GREEN, f"{described}, the one that the plan knows")
+    written = f'known = {{ {name} = "{seen}" }} in [secrets]'
+    if known:
+        fix = f"take the project's; if that is this one, write {written}"
+        return Point(name, Status.RED, f"{described}, another than the one that the plan knows", fix)
+    detail = f"{described}; its project and end cannot be read from it"
+    fix = f"see in the project's settings (API keys) that it is this project's, then write {written}"
+    return Point(name, Status.AMBER, detail, fix)
 
 
 def _token(name: str, value: str, role: str, expected: _Expected) -> Iterator[Point]:

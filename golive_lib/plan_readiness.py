@@ -20,12 +20,20 @@ class SecretRules:
     """Which environment variables the launch needs: the database's URL, and each key with the role it must carry.
 
     ``ref`` is the project's; empty takes it from the URL's user or host. A key that ends within ``expiring`` is amber.
+    ``known`` are fingerprints (the start of a SHA-256) of keys without claims that somebody has seen to be the project's.
     """
 
     url: str = "SUPABASE_DB_URL"
     keys: dict[str, str] = field(default_factory=dict)
     ref: str = ""
     expiring: Duration = timedelta(days=30)
+    known: dict[str, Annotated[str, Field(pattern="^[0-9a-f]{12}$")]] = field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known_are_keys(self) -> SecretRules:
+        if strange := sorted(set(self.known) - set(self.keys)):
+            raise ValueError(f"known names {strange[0]}, which is none of 'keys'")
+        return self
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -41,10 +49,12 @@ class FlagRules:
 class BackupRules:
     """What a backup holds and how old it may be; tables past ``exact_below`` rows are counted by estimate.
 
-    A backup smaller than ``shrink`` of the one before is amber.
+    A backup smaller than ``shrink`` of the one before is amber, and so is another schema with tables, unless it is one
+    that the backup may be ``without``.
     """
 
     schemas: tuple[str, ...] = ("public", "auth", "storage")
+    without: tuple[str, ...] = ()
     max_age: Lasting = DAY
     exact_below: Annotated[int, Field(gt=0)] = 10_000_000
     shrink: Share = 0.5

@@ -28,6 +28,7 @@ from golive_lib.formats import (
     share,
     zone_name,
 )
+from golive_lib.grid import SHAPES, Grid, badge, grid_markup, grid_text
 from golive_lib.judge import Status, Verdict
 
 if TYPE_CHECKING:
@@ -62,14 +63,6 @@ PLOTLY_CONFIG = {"displaylogo": False, "showSendToCloud": False, "plotlyServerUR
 CSS = (Path(__file__).parent / "templates" / "show.css").read_text(encoding="utf-8")
 STYLE = f"<style>{CSS}</style>"  # carried by every output, so that JupyterLab shows it as the report does
 
-SHAPES = {
-    Status.GREEN: "\N{BLACK CIRCLE}",
-    Status.AMBER: "\N{BLACK UP-POINTING TRIANGLE}",
-    Status.RED: "\N{BLACK DIAMOND}",
-    Status.UNKNOWN: "\N{WHITE CIRCLE}",
-}
-# Until a notebook is trusted JupyterLab drops style blocks: these inline colours read on its light and dark pages.
-_COLOURS = {Status.GREEN: "#1f8a4c", Status.AMBER: "#b06f00", Status.RED: "#d64533", Status.UNKNOWN: "#79818d"}
 VERDICTS = {
     Verdict.GO: ("Go", Status.GREEN),
     Verdict.PROMOTE: ("Promote", Status.GREEN),
@@ -78,8 +71,6 @@ VERDICTS = {
     Verdict.ROLLBACK: ("Roll back", Status.RED),
     Verdict.NO_GO: ("No-go", Status.RED),
 }
-_STATUSES = frozenset(status.value for status in Status)
-_ONE_LINE = 28  # characters; a longer cell may wrap
 _ACRONYMS = frozenset({"api", "id", "ip", "kpi", "n", "p50", "p90", "p95", "p99", "rls", "sql", "url"})
 EMPTY = "(empty)"
 _SUFFIX_UNITS = {"_ms": "ms", "_share": "share", "_seconds": "s"}
@@ -128,14 +119,6 @@ def status_badge(status: Status) -> Html:
     """Return a status by word, shape and colour."""
     text = f"{SHAPES[status]} {status.value}"
     return Html(badge(status, status.value), text)
-
-
-def badge(status: Status, word: str, css: str = "gl-badge") -> str:
-    """Return markup that says a word in a status's shape and colour."""
-    return (
-        f'<span class="gl {css} gl-{status}" style="color:{_COLOURS[status]}">'
-        f'<span aria-hidden="true">{SHAPES[status]}</span> {escape(word)}</span>'
-    )
 
 
 def verdict_banner(verdict: Verdict, sentence: str, facts: Mapping[str, str] | None = None) -> Html:
@@ -197,18 +180,8 @@ def table(
     titles = [_title(column, unit_of[column]) for column in columns]
     hidden = len(shown) - len(rows)
     more = f"{ELLIPSIS} and {hidden:,} more" if hidden else "" if rows else "No rows."
-    grid = _Grid(caption, titles, rows, numeric, columns.index(status_column) if status_column else None, more)
-    return Html(_grid_markup(grid), _grid_text(grid))
-
-
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    caption: str
-    titles: list[str]
-    rows: list[list[str]]
-    numeric: list[bool]
-    status_at: int | None
-    more: str
+    grid = Grid(caption, titles, rows, numeric, columns.index(status_column) if status_column else None, more)
+    return Html(grid_markup(grid), grid_text(grid))
 
 
 def _suffix_unit(column: str) -> str | None:
@@ -245,49 +218,3 @@ def _cell(value: Any, unit: str | None, tz: tzinfo) -> str:  # noqa: ANN401, PLR
     if unit in {"ms", "s"}:
         return duration(float(value) * (1_000 if unit == "s" else 1))
     return number(value if isinstance(value, Decimal) else float(value), unit)
-
-
-def _grid_markup(grid: _Grid) -> str:
-    head = "".join(
-        f'<th scope="col"{_cell_class(t, numeric=n)}>{escape(t)}</th>'
-        for t, n in zip(grid.titles, grid.numeric, strict=True)
-    )
-    body = "".join(f"<tr>{_row_markup(grid, row)}</tr>" for row in grid.rows)
-    more = f'<tr><td class="gl-more" colspan="{max(len(grid.titles), 1)}">{grid.more}</td></tr>' if grid.more else ""
-    label = escape(grid.caption, quote=True)
-    return (
-        f'<div class="gl gl-scroll" role="region" aria-label="{label}" tabindex="0"><table class="gl-table">'
-        f'<caption dir="auto">{label}</caption><thead><tr>{head}</tr></thead><tbody>{body}{more}</tbody></table></div>'
-    )
-
-
-def _row_markup(grid: _Grid, row: list[str]) -> str:
-    named_by = 1 if grid.status_at == 0 and len(row) > 1 else 0
-    cells = []
-    for i, text in enumerate(row):
-        tag, scope = ("th", ' scope="row"') if i == named_by else ("td", "")
-        inner = badge(Status(text), text) if i == grid.status_at and text in _STATUSES else escape(text)
-        cells.append(f'<{tag}{scope}{_cell_class(text, numeric=grid.numeric[i])} dir="auto">{inner}</{tag}>')
-    return "".join(cells)
-
-
-def _cell_class(text: str, *, numeric: bool) -> str:
-    names = ["gl-num"] * numeric + ["gl-long"] * (len(text) > _ONE_LINE)
-    side = "right" if numeric else "left"  # for JupyterLab without the style block, as the colours above
-    return f' class="{" ".join(names)}" style="text-align:{side}"' if names else f' style="text-align:{side}"'
-
-
-def _grid_text(grid: _Grid) -> str:
-    rows = [[_marked(t) if i == grid.status_at else t for i, t in enumerate(row)] for row in grid.rows]
-    widths = [max(len(text) for text in column) for column in zip(grid.titles, *rows, strict=True)]
-
-    def line(cells: list[str]) -> str:
-        sized = zip(cells, widths, grid.numeric, strict=True)
-        return "  ".join(t.rjust(w) if right else t.ljust(w) for t, w, right in sized).rstrip()
-
-    rule = "  ".join("-" * width for width in widths)
-    return "\n".join([grid.caption, line(grid.titles), rule, *map(line, rows), *([grid.more] if grid.more else [])])
-
-
-def _marked(text: str) -> str:
-    return f"{SHAPES[Status(text)]} {text}" if text in _STATUSES else text

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 import pytest
 from bs4 import BeautifulSoup, Tag
 
-from golive_lib import show
+from golive_lib import grid, show
 from golive_lib.judge import Status, Verdict
 
 BEIRUT = ZoneInfo("Asia/Beirut")
@@ -157,7 +157,7 @@ def test_status_is_told_by_word_shape_and_colour(status: Status) -> None:
 
 def test_shapes_differ() -> None:
     """No two statuses share a shape."""
-    assert len(set(show.SHAPES.values())) == len(Status)
+    assert len(set(grid.SHAPES.values())) == len(Status)
 
 
 @pytest.mark.parametrize("verdict", Verdict)
@@ -289,3 +289,11 @@ def test_chart_travels_as_data_with_its_sentence() -> None:
     bundle = chart._repr_mimebundle_()
     assert (list(bundle), bundle["text/plain"]) == ([show.PLOTLY_MIME, "text/plain"], "It rose.")
     assert bundle[show.PLOTLY_MIME]["data"] == [{"type": "scatter", "y": [1.0, None]}]
+
+
+def test_wide_table_is_stacked_on_a_phone() -> None:
+    """Every cell carries its column's title for it; a narrow table stays as it is."""
+    wide = pd.DataFrame({name: ["a sentence that needs some room"] for name in ("what", "finding", "what_to_do")})
+    assert show.table(wide, caption="c").markup.count('data-label="Finding"') == 1
+    assert "gl-stack" in show.table(wide, caption="c").markup
+    assert "gl-stack" not in show.table(pd.DataFrame({"a": [1], "b": [2]}), caption="c").markup
