@@ -38,6 +38,28 @@ _PERSON = sql.SQL(
 _NOBODY = "none"
 
 
+# Made up, but for the sub: whose address it is would be somebody's data, and no policy should hang on it.
+_TOKEN = {
+    "role": "authenticated",
+    "aud": "authenticated",
+    "email": "client@golive.invalid",
+    "phone": "",
+    "aal": "aal2",
+    "session_id": "00000000-0000-4000-8000-000000000000",
+    "is_anonymous": False,
+    "app_metadata": {"provider": "email", "providers": ["email"]},
+    "user_metadata": {},
+}
+
+
+def client_claims(person: str) -> dict[str, object]:
+    """Return the claims of a signed-in client's token as Supabase issues them, with a second factor given.
+
+    A policy that asks for any of them lets this client in as it would a real one; one by their address does not.
+    """
+    return {"sub": person} | _TOKEN
+
+
 class Actor:
     """Whoever the transaction acts as: at first the kit itself, from which RLS may hide nothing."""
 
@@ -47,7 +69,7 @@ class Actor:
         self._home = home
         self.server_version = connection.info.server_version
 
-    def become(self, role: str, claims: Mapping[str, str]) -> None:
+    def become(self, role: str, claims: Mapping[str, object]) -> None:
         """Act as an API role with these claims, under its row level security.
 
         Raises QueryFailed when the role is missing or may not be taken; the one before is then kept.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from golive_lib.plan_readiness import BackupRules
 
 AGAIN = "run 'golive backup'"
+NO_SPACE = "No space left on device"
 SHOWN = 3
 _MB = 1e6
 
@@ -101,6 +102,7 @@ def _points(rules: BackupRules, folder: Path, manifests: tuple[Manifest, ...], n
     yield _file(folder, newest)
     yield _size(rules, manifests)
     yield _schemas(rules, newest)
+    yield _outside(rules, newest)
     yield restored(newest)
 
 
@@ -140,6 +142,22 @@ def _schemas(rules: BackupRules, newest: Manifest) -> Point:
     return Point("schemas", Status.GREEN, ", ".join(newest.schemas))
 
 
+def _outside(rules: BackupRules, newest: Manifest) -> Point:
+    what = "left out"
+    if newest.outside is None:
+        return Point(what, Status.UNKNOWN, "nobody looked what is outside of it: an older kit took it", AGAIN)
+    left = {name: rows.rows for name, rows in newest.outside.schemas.items() if name not in rules.without}
+    named = [f"{name} ({'rows unknown' if rows is None else f'about {rows:,} rows'})" for name, rows in left.items()]
+    said = [f"schema {_few(named)}"] if named else []
+    if newest.outside.large_objects:
+        said.append(f"{newest.outside.large_objects:,} large objects")
+    if said:
+        fix = "dump such schemas ([backup] schemas), or say that it may be without them ([backup] without)"
+        return Point(what, Status.AMBER, f"in no backup: {' and '.join(said)}", fix)
+    agreed = f", but {_few(sorted(newest.outside.schemas))}, as the plan says" if newest.outside.schemas else ""
+    return Point(what, Status.GREEN, f"no table is outside of it{agreed}")
+
+
 def restored(manifest: Manifest) -> Point:
     """Say what the rehearsal of a restore has proven: red when it was not done or rows were lost."""
     rehearsal = manifest.rehearsal
@@ -149,21 +167,25 @@ def restored(manifest: Manifest) -> Point:
         lacking = f"; {rehearsal.server} lacks {_few(rehearsal.lacking)}" if rehearsal.lacking else ""
         errors = f"; the first error: {rehearsal.errors[0]}" if rehearsal.errors else ""
         return Point("restore", Status.RED, f"{_few(manifest.lost)}{lacking}{errors}", _mend(manifest, rehearsal))
-    head = f"{len(manifest.tables)} tables and {manifest.rows:,} rows came back in {_length(rehearsal.seconds)}"
-    estimated = f"; {_few(manifest.estimated)} counted by estimate, so not compared" if manifest.estimated else ""
-    if manifest.differing or rehearsal.error_count:
+    head = f"{len(manifest.tables)} tables and {manifest.counted:,} rows came back in {_length(rehearsal.seconds)}"
+    estimated = f"; {_few(manifest.estimated)} counted by estimate, so compared roughly" if manifest.estimated else ""
+    if manifest.differing or manifest.doubtful or rehearsal.error_count:
         errors = f"; {rehearsal.error_count} errors, the first: {rehearsal.errors[0]}" if rehearsal.errors else ""
-        differing = f"; {_few(manifest.differing)}" if manifest.differing else ""
+        differing = "".join(f"; {_few(names)}" for names in (manifest.doubtful, manifest.differing) if names)
         detail = f"{head}{differing}{errors}{estimated}"
         return Point("restore", Status.AMBER, detail, _mend(manifest, rehearsal))
     return Point("restore", Status.GREEN, f"{head}, on {rehearsal.server}{estimated}; {needs(manifest)}")
 
 
 def _mend(manifest: Manifest, rehearsal: Rehearsal) -> str:
+    if any(NO_SPACE in error for error in rehearsal.errors):
+        return "the scratch server's disk was full: let TMPDIR name a folder with more room, and back up again"
     if rehearsal.lacking:
         return f"restore into a scratch server that has {_few(rehearsal.lacking)}: {SCRATCH_URL}"
     if numbers(manifest.pg_dump_version)[0] != numbers(manifest.server_version)[0]:
         return f"dump with the server's own version, {manifest.server_version}, of pg_dump: {PG_BIN}"
+    if manifest.doubtful and not (rehearsal.error_count or manifest.lost):
+        return "analyze these tables and back up again, or count them: raise [backup] exact_below"
     return "the manifest lists pg_restore's errors; mend what they name and back up again"
 
 
@@ -174,7 +196,8 @@ def needs(manifest: Manifest) -> str:
 
 
 def _summary(newest: Manifest, now: datetime) -> str:
-    return f"{age(now - newest.taken_at)}, {_megabytes(newest)}, {newest.rows:,} rows, all restored once"
+    estimated = f", {len(newest.estimated)} tables by estimate" if newest.estimated else ""
+    return f"{age(now - newest.taken_at)}, {_megabytes(newest)}, {newest.counted:,} rows, all restored once{estimated}"
 
 
 def _few(names: tuple[str, ...] | list[str]) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from golive_lib.settings import DatabaseUrl
 
 TRANSACTION_POOLER = 6543
+_SUPABASE = " of Supabase project "
+_ANOTHER = "leads to another database than the one judged"
 _FIX = "set both to the project that is launched"
 
 
@@ -60,6 +62,8 @@ def same_database(what: str, url: DatabaseUrl, judged: DatabaseUrl, rules: Datab
     """
     if url.identity == judged.identity:
         return Point(what, Status.GREEN, "the one that is judged")
+    if all(_SUPABASE in address.identity for address in (url, judged)):  # projects' databases all have one name
+        return Point(what, Status.RED, _ANOTHER, _FIX)
     queries = load([kit_folder() / "queries"])
     try:
         there, here = _place(url, rules, queries), _place(judged, rules, queries)
@@ -69,7 +73,7 @@ def same_database(what: str, url: DatabaseUrl, judged: DatabaseUrl, rules: Datab
         return Point(what, Status.GREEN, "the one that is judged, by another address")
     clusters = {there.cluster, here.cluster} - {""}
     if (there.name, there.number) != (here.name, here.number) or len(clusters) > 1:
-        return Point(what, Status.RED, "leads to another database than the one judged", _FIX)
+        return Point(what, Status.RED, _ANOTHER, _FIX)
     return Point(what, Status.UNKNOWN, "leads to another server, which may hold a copy of the one judged", _FIX)
 
 

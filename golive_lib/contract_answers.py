@@ -1,4 +1,4 @@
-"""What an API's answer means for its contract, and its first lines without people's data: pure, no I/O.
+"""What an API's answer means for its contract: pure, no I/O.
 
 Known to break the contract is red; whatever leaves it open is unknown, with its own words. A crash (500) is red, for
 the API answered and not as promised; 502, 503, 504 and 52x are unknown, for something in front of it answered. A
@@ -7,12 +7,13 @@ refusal with another status than the promised one is amber: nothing was given aw
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from golive_lib.formats import ELLIPSIS, mask
+from golive_lib.contract_lines import cut, form, masked, page, shown_kind
 from golive_lib.judge import Status
 
 if TYPE_CHECKING:
@@ -20,16 +21,10 @@ if TYPE_CHECKING:
 
     from golive_lib.plan_readiness import Contract
 
-LONGEST_SHOWN = 200
 READ_FROM = 4_000  # characters that the first lines are made of
 SAFE_METHODS = ("GET", "HEAD")
+UNAUTHORIZED = 401
 
-_KEY = re.compile(r"\beyJ[\w.-]*|\bsb_(?:secret|publishable)_[\w-]*")
-_OPAQUE = re.compile(r"[\w-]{28,}|\b\d{7,}\b")
-_STRING = re.compile(r'"(?P<text>(?:[^"\\]|\\.)*)"?(?P<colon>\s*:)?', re.DOTALL)
-_FIELD = re.compile(r"[A-Za-z_][\w.-]{0,40}")
-_SPOKEN = {"error", "errors", "message", "msg", "detail", "reason", "hint", "code", "status"}
-_TITLE = re.compile(r"<title[^>]*>([^<]{0,200})", re.IGNORECASE)
 _HTML = re.compile(r"\s*<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 _LOGIN = re.compile(r"log[_-]?in|sign[_-]?in|auth|sso|account", re.IGNORECASE)
 
@@ -38,7 +33,7 @@ _LOGIN = re.compile(r"log[_-]?in|sign[_-]?in|auth|sso|account", re.IGNORECASE)
 class Reply:
     """What came of one request: a status after ``ms`` with the start of its body, or what went wrong, in words.
 
-    ``sent`` when the API may have received it. The body is as it came; ``first_lines`` is what may be shown.
+    ``sent`` when the API may have received it. The body is as it came; ``contract_lines`` says what of it may be shown.
     """
 
     status: int | None = None
@@ -86,7 +81,7 @@ def judge(contract: Contract, reply: Reply, token: str) -> tuple[Status, str, st
         finding = f"{got}, but an HTML page instead of the API's JSON: a login page, a firewall or a website answered"
         return Status.UNKNOWN, finding, "see that the address is the API's and the token is accepted"
     if got in contract.expect:
-        return _expected(reply)
+        return _expected(contract, reply, token)
     if reply.is_success and _refuses(contract):
         done = "data may have leaked" if contract.method in SAFE_METHODS else "it may have been carried out"
         return (
@@ -97,11 +92,30 @@ def judge(contract: Contract, reply: Reply, token: str) -> tuple[Status, str, st
     return _otherwise(contract, reply, token)
 
 
-def _expected(reply: Reply) -> tuple[Status, str, str]:
+def _expected(contract: Contract, reply: Reply, token: str) -> tuple[Status, str, str]:
     if reply.is_success and reply.body and "json" not in reply.kind:
         finding = f"{reply.status}, but not as JSON ({shown_kind(reply.kind)}): something else may have answered"
         return Status.UNKNOWN, finding, "see that the address is the API's"
+    if reply.status == UNAUTHORIZED and token:
+        finding = f"401, as expected, but for another reason{token}"
+        return Status.UNKNOWN, finding, "get a new token, and ask again"
+    if contract.control and "{" in contract.path and _is_empty(reply.body):
+        finding = f"{reply.status}, but empty: the row that was asked for did not come, so it is no success"
+        return Status.UNKNOWN, finding, "let the control ask for a row that its role may read, with GET"
     return Status.GREEN, f"{reply.status}, as expected", ""
+
+
+def _is_empty(body: str) -> bool:
+    """Say whether a body holds nothing, or JSON in which nothing stands."""
+    try:
+        return not body.strip() or _is_blank(json.loads(body))
+    except (ValueError, RecursionError):  # something is there, if no JSON
+        return False
+
+
+def _is_blank(value: Any) -> bool:  # noqa: ANN401  JSON may be anything
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not value or (bool(parts) and all(_is_blank(part) for part in parts))
 
 
 def _otherwise(  # noqa: PLR0911  one return for each kind of answer
@@ -110,7 +124,7 @@ def _otherwise(  # noqa: PLR0911  one return for each kind of answer
     got, promised = reply.status or 0, _or(contract)
     if 300 <= got < 400:  # noqa: PLR2004  HTTP's redirects
         return _redirected(reply)
-    if got == 401:  # noqa: PLR2004  who are you
+    if got == UNAUTHORIZED:
         return (
             Status.UNKNOWN,
             f"401: the token was not accepted{token}",
@@ -147,8 +161,8 @@ def _redirected(reply: Reply) -> tuple[Status, str, str]:
 def weighed(answers: Sequence[Answer]) -> tuple[Answer, ...]:
     """Return the answers with refusals made unknown that no control of the same role stands behind.
 
-    A refusal may have many reasons. Where the plan has controls for a role, one must have come back as expected; an
-    expected 404 proves nothing without one.
+    A refusal may have many reasons: a firewall's, a token's, a wrong address's. Only beside a success of the same role
+    is it the rule's.
     """
     controls: dict[str, list[bool]] = {}
     for answer in answers:
@@ -161,66 +175,26 @@ def _weighed(answer: Answer, controls: Mapping[str, list[bool]]) -> Answer:
     role = answer.contract.role
     known = controls.get(role, [])
     refused = answer.status in (Status.GREEN, Status.AMBER) and answer.got is not None and not _success(answer.got)
-    if not refused or any(known) or (not known and answer.got != 404):  # noqa: PLR2004  there is none
+    if not refused or any(known):
         return answer
-    why = "was answered as expected" if known else "is in the plan"
-    finding = f"{answer.got}, which proves nothing: no control as {role} {why}"
+    why = "came back as expected" if known else "is in the plan"
+    finding = f"{answer.got}, which proves nothing: no request as {role} succeeded, for no control {why}"
     fix = f"mend the control as {role} first" if known else f"add a contract as {role} with control = true"
     return replace(answer, status=Status.UNKNOWN, finding=finding, fix=fix)
 
 
 def first_lines(reply: Reply, secrets: Sequence[str]) -> str:
-    """Return the start of a body without secrets and people's data, at most 200 characters on one line.
+    """Return the form of a body's start, at most 200 characters on one line.
 
-    Of JSON the strings are cut to their first letter, all but the words of a refusal; of a page the title is shown, and
-    of any other accepted answer its kind alone.
+    Of JSON the fields are shown with the types of their values, and of a refusal its machine codes; of a page which of
+    the known ones it is, and of anything else its kind.
     """
-    text = reply.body
-    if len(text) > READ_FROM:  # what is cut through is left out: half an address is not known as one
-        text = re.sub(r"[^\s\"',;<>]*$", "", text[:READ_FROM])
+    text = reply.body[:READ_FROM]
     if text.lstrip()[:1] in ("{", "["):
-        text = _without_words(_without_secrets(text, secrets), set() if reply.is_success else _SPOKEN)
-    elif reply.is_page:
-        title = _TITLE.search(text)
-        text = f"a page titled {title[1].strip()!r}" if title else "a page"
-    elif reply.is_success and text:
-        text = f"{shown_kind(reply.kind)}, not shown"
-    return _cut(masked(text, secrets))
-
-
-def masked(text: str, secrets: Sequence[str] = ()) -> str:
-    """Return the text on one line without secrets, keys, long numbers, addresses and anything terminals act upon."""
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return _OPAQUE.sub("•••", mask(_without_secrets(line, secrets)))
-
-
-def _without_secrets(text: str, secrets: Sequence[str]) -> str:
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "•••")
-    return _KEY.sub("•••", text)
-
-
-def _without_words(text: str, spoken: set[str]) -> str:
-    """Cut every string of JSON, which may end in the middle, to its first letter; ``spoken`` fields keep theirs."""
-    field = ""
-
-    def shown(found: re.Match[str]) -> str:
-        nonlocal field
-        words, colon = found["text"], found["colon"] or ""
-        if colon:
-            field = words
-        whole = _FIELD.fullmatch(words) if colon else field in spoken
-        if whole or not words:
-            return found[0]
-        first = words[0] if words[0].isalnum() or words[0] == "•" else ""
-        return f'"{first}{ELLIPSIS}"{colon}'
-
-    return _STRING.sub(shown, text)
-
-
-def shown_kind(kind: str) -> str:
-    """Return a content type as reports show it."""
-    return kind if re.fullmatch(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,40}", kind) else "of no known kind"
+        return cut(masked(form(text, codes=not reply.is_success), secrets))
+    if reply.is_page:
+        return page(text)
+    return f"{shown_kind(reply.kind)}, not shown" if text else ""
 
 
 def _place(location: str) -> str:
@@ -230,11 +204,7 @@ def _place(location: str) -> str:
         host = parts.hostname or ""
     except ValueError:
         return ""
-    return _cut(masked(f"{host}{parts.path}"))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}{ELLIPSIS}"
+    return cut(masked(f"{host}{parts.path}"))
 
 
 def _success(status: int) -> bool:

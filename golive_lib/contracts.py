@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 import jwt
 import pandas as pd
 
-from golive_lib.contract_answers import SAFE_METHODS, Answer, first_lines, judge, masked, weighed
+from golive_lib.contract_answers import SAFE_METHODS, Answer, first_lines, judge, weighed
+from golive_lib.contract_lines import masked
 from golive_lib.contract_requests import Request, api_address, is_local, send
 from golive_lib.errors import PlanError, QueryFailed, SettingsError
 from golive_lib.formats import duration, missing, moment

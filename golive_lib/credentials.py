@@ -71,9 +71,7 @@ def prove_secrets(
 
 @dataclass(frozen=True)
 class _Expected:
-    """What a key is held against: the project's ref and the fingerprint that the plan knows (each empty when not
-    known), the clock, and how soon is soon.
-    """
+    """What a key is held against: the project's ref, the plan's fingerprint of it (empty without), now."""
 
     ref: str
     known: str

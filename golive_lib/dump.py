@@ -15,7 +15,8 @@ from psycopg import sql
 
 from golive_lib.db import Database
 from golive_lib.errors import BackupError, QueryFailed, SettingsError
-from golive_lib.manifest import PART, Extension, Manifest, Rows, digest, settle, stamp, write_manifest
+from golive_lib.formats import missing
+from golive_lib.manifest import PART, Extension, Manifest, Outside, Rows, digest, settle, stamp, write_manifest
 from golive_lib.pg_tools import contents, find_tools, run
 from golive_lib.query import compose
 from golive_lib.settings import BACKUP_URL, parse_url
@@ -94,6 +95,7 @@ def take_backup(launch: Launch, folder: Path, progress: Callable[[Progress], Non
             objects=objects(launch, snapshot, schemas),
             roles=tuple(_ask(launch, snapshot, "roles", schemas)["role"]),
             extensions=tuple(Extension(*row) for row in zip(needed["extension"], needed["schema"], strict=True)),
+            outside=_outside(launch, snapshot, schemas),
         )
         _keep(part, folder, manifest)
     return manifest
@@ -165,6 +167,15 @@ def tables(launch: Launch, snapshot: Snapshot, schemas: Sequence[str]) -> list[T
     """Return the tables whose rows a dump of the schemas holds."""
     found = _ask(launch, snapshot, "tables", schemas)
     return [Table(str(s), str(n), str(r), int(e)) for s, n, r, e in found.itertuples(index=False)]
+
+
+def _outside(launch: Launch, snapshot: Snapshot, schemas: Sequence[str]) -> Outside:
+    found = _ask(launch, snapshot, "outside", schemas)
+    left = {
+        str(schema): Rows(None if unsure or missing(rows) else int(rows), exact=False)
+        for schema, rows, unsure in zip(found["schema"], found["rows"], found["unsure"], strict=True)
+    }
+    return Outside(left, int(_ask(launch, snapshot, "large_objects")["objects"].item()))
 
 
 def count(snapshot: Snapshot, table: Table) -> int:

@@ -12,6 +12,7 @@ import pandas as pd
 from golive_lib.errors import QueryFailed
 from golive_lib.formats import ELLIPSIS, MISSING, mask, missing
 from golive_lib.judge import Status
+from golive_lib.leaks import without_keys
 from golive_lib.proof import Point, Proof
 from golive_lib.query import compose
 
@@ -35,7 +36,7 @@ UNREADABLE = object()  # a value that is no JSON
 
 @dataclass(frozen=True)
 class Flag:
-    """One row of the flags source: its value read from JSON, and as people see it."""
+    """One row of the flags source: its value read from JSON, and as people see it, which says no more than it must."""
 
     key: str
     value: Any
@@ -68,7 +69,7 @@ def prove_flags(launch: Launch, snapshot: Snapshot, *, stage: float | None) -> P
         return _unknown("answers with no row", "see that sources/flags.sql reads the table that the app reads")
     found: dict[str, list[Flag]] = defaultdict(list)
     for key, value, changed_at in rows[["key", "value", "updated_at"]].itertuples(index=False, name=None):
-        flag = _flag(key, value, changed_at)
+        flag = _flag(rules, key, value, changed_at)
         found[flag.key].append(flag)
     share = _share(launch.plan, stage, snapshot.clock.now)
     points = tuple(_points(rules, found, share))
@@ -82,11 +83,21 @@ def _unknown(detail: str, fix: str) -> Proof:
     return Proof("flags", TITLE, (Point("flags source", Status.UNKNOWN, detail, fix),))
 
 
-def _flag(key: Any, text: Any, changed_at: Any) -> Flag:  # noqa: ANN401  cells of a DataFrame
+def _flag(rules: FlagRules, key: Any, text: Any, changed_at: Any) -> Flag:  # noqa: ANN401  cells of a DataFrame
     value = None if missing(text) else _read(str(text))
-    shown = str(text) if value is UNREADABLE else json.dumps(value, ensure_ascii=False)
+    written = str(text) if value is UNREADABLE else json.dumps(value, ensure_ascii=False)
     name = "(no name)" if missing(key) else str(key)
-    return Flag(name, value, _short(shown), None if missing(changed_at) else changed_at)
+    judged = name in rules.expected or name == rules.percentage
+    shown = _short(written) if judged else _described(value, written)
+    return Flag(name, value, shown, None if missing(changed_at) else changed_at)
+
+
+def _described(value: Any, written: str) -> str:  # noqa: ANN401  JSON may be anything
+    """Say what kind of value it is: what nobody judges may be a password or an address that opens something."""
+    if value is None or isinstance(value, bool | int | float):
+        return _type(value)
+    size = len(value) if isinstance(value, str) else len(written)
+    return f"{_type(value)} of {size} characters"
 
 
 def _read(text: str) -> Any:  # noqa: ANN401  JSON may be anything
@@ -100,7 +111,7 @@ def _read(text: str) -> Any:  # noqa: ANN401  JSON may be anything
 
 
 def _short(text: str) -> str:
-    text = mask(text)
+    text = without_keys(mask(text))
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + ELLIPSIS
 
 

@@ -26,6 +26,7 @@ from golive_lib.guards import (
     window,
 )
 from golive_lib.judge import Status
+from golive_lib.marks import prove_marks
 from golive_lib.proof import Point, Proof
 from golive_lib.query import compose
 from golive_lib.rls_probe import as_others, same_database
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from golive_lib.statement import Value
 
 TITLE = "Test accounts cannot pay for real"
-LOCKED = "55P03"
+LOCKED, NO_SCHEMA = "55P03", "3F000"
 ACCOUNTS = ("test", "customer")
 
 
@@ -69,14 +70,19 @@ def _stand(launch: Launch, snapshot: Snapshot) -> list[Point]:
             points += [_standing(standing) for standing in found]
             points += [_strange(name) for name in binding if name not in known]
             points += _hindering(launch, snapshot, in_force)
-            actor.seal()
             if all(standing.found is not None and not standing.faults for standing in found):
                 points += _refused(actor, launch, required, lately)
     except QueryFailed as failure:
-        points.append(Point("policies", Status.UNKNOWN, failure.reason, "see the item on clients kept apart"))
+        points.append(Point("policies", Status.UNKNOWN, failure.reason, _mend(failure)))
     except (DatabaseError, SettingsError) as error:
         points.append(Point("policies", Status.UNKNOWN, str(error).splitlines()[0]))
     return points
+
+
+def _mend(failure: QueryFailed) -> str:
+    if failure.sqlstate == NO_SCHEMA:
+        return "is this the app's database, and are Supabase's own schemas in it? Else adapt the policies' files"
+    return "see the item 'Clients read only their own rows'"
 
 
 def _standing(standing: Standing) -> Point:
@@ -114,7 +120,10 @@ def _hindering(launch: Launch, snapshot: Snapshot, in_force: Sequence[Guard]) ->
 
 
 def _refused(actor: Actor, launch: Launch, required: Sequence[Guard], lately: Mapping[str, Value]) -> list[Point]:
-    """Ask the required conditions as a test account and as a customer, who see of other tables what RLS lets them."""
+    """Ask the required conditions as a test account and as a customer, who see of other tables what RLS lets them.
+
+    What a test account might do to its own mark is tried before the transaction is sealed, and taken back.
+    """
     accounts = facts(actor, launch, "accounts", {}).iloc[0]
     if not accounts["tests"]:
         return [
@@ -122,6 +131,8 @@ def _refused(actor: Actor, launch: Launch, required: Sequence[Guard], lately: Ma
         ]
     newest = facts(actor, launch, "newest", {**lately, "by_test": False})
     stored = {"stored": "{}" if newest.empty else str(newest["stored"].item())}  # without a payment, a row of nulls
+    lifting = prove_marks(actor, launch, required, str(accounts["test"]), stored["stored"])
+    actor.seal()
     allowed = {}
     for account in ACCOUNTS:
         actor.become("authenticated", {"sub": str(accounts[account]), "role": "authenticated", "aud": "authenticated"})
@@ -130,10 +141,9 @@ def _refused(actor: Actor, launch: Launch, required: Sequence[Guard], lately: Ma
         fix = "let everybody see their own profile: a policy sees no more than whoever pays"
         return [Point("a test account", Status.RED, "would be let in: to the policy it looks like a customer", fix)]
     if not allowed["customer"]:
-        return [
-            Point("a test account", Status.AMBER, "would be refused, but so would a customer", "golive harden --probe")
-        ]
-    return [Point("a test account", Status.GREEN, "would be refused, and a customer let in")]
+        alike = "would be refused, but so would a customer"
+        return [Point("a test account", Status.AMBER, alike, "golive harden --probe"), *lifting]
+    return [Point("a test account", Status.GREEN, "would be refused, and a customer let in"), *lifting]
 
 
 def _paid(launch: Launch, snapshot: Snapshot) -> list[Point]:

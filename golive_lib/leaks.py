@@ -22,7 +22,12 @@ _SHOWN_INSTEAD = r"(?:[•*]+|…|(?-i:PASSWORD))@"  # what the kit and people w
 _WITH_PASSWORD = re.compile(
     rf"\bpostgres(?:ql)?(?:\+\w+)?://[^\s:/@'\"]*:(?!{_SHOWN_INSTEAD})[^\s@/'\"<]+@", re.IGNORECASE
 )
-_KEY = re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}|\bsb_secret_\w{8,}")
+_KEY = re.compile(
+    r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}|\bsb_secret_\w{8,}"  # JWTs; Supabase's
+    r"|\b[sr]k_(?:live|test)_\w{10,}|\bwhsec_[\w+/=-]{10,}"  # Stripe's
+    r"|\bxox[a-z]-[\w-]{10,}|\bhooks\.slack\.com/services/[\w/-]{10,}"
+    r"|\bgh[a-z]_\w{20,}|\bgithub_pat_\w{20,}|\bAKIA[0-9A-Z]{12,}"  # GitHub's; Amazon's
+)
 
 
 def secrets_of(env: Mapping[str, str]) -> tuple[str, ...]:
@@ -56,6 +61,11 @@ def leak(text: str, secrets: tuple[str, ...]) -> str | None:
     if _KEY.search(text):
         return "a key"
     return None
+
+
+def without_keys(text: str) -> str:
+    """Return a text with dots in the place of everything that has a known key's form."""
+    return _KEY.sub("•••", text)
 
 
 def _spellings(secret: str) -> Iterator[str]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STRICT = ConfigDict(extra="forbid")
 PART = ".part"
+NEAR = 0.9  # a planner's estimate is seldom further off after a recent analyze
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -36,6 +37,14 @@ class Extension:
 
     name: str
     schema: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class Outside:
+    """What a dump of schemas leaves out: other schemas' tables and their estimated rows, and large objects."""
+
+    schemas: dict[str, Rows]
+    large_objects: int
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -60,7 +69,7 @@ class Manifest:
     """A dump of one snapshot; ``tables`` and ``objects`` are what the database held then.
 
     ``database`` is the identity of its address, ``system`` its own, empty where it may not be asked. A restore needs
-    ``roles`` and ``extensions`` beforehand.
+    ``roles`` and ``extensions`` beforehand, and does not bring back what is ``outside`` (None: nobody has looked).
     """
 
     kind: Literal["backup"] = "backup"
@@ -80,12 +89,18 @@ class Manifest:
     objects: dict[str, int]
     roles: tuple[str, ...]
     extensions: tuple[Extension, ...]
+    outside: Outside | None = None
     rehearsal: Rehearsal | None = None
 
     @property
     def rows(self) -> int:
         """All rows that were counted or estimated."""
         return sum(table.rows or 0 for table in self.tables.values())
+
+    @property
+    def counted(self) -> int:
+        """The rows that were counted one by one."""
+        return sum(table.rows or 0 for table in self.tables.values() if table.exact)
 
     @property
     def estimated(self) -> tuple[str, ...]:
@@ -101,6 +116,12 @@ class Manifest:
         return tuple(
             said for name, dumped in self.tables.items() if (said := _loss(name, dumped, restored.get(name, -1)))
         )
+
+    @property
+    def doubtful(self) -> tuple[str, ...]:
+        """Where the rehearsal brought back too little of an estimate to call it the same, in words."""
+        restored: Mapping[str, int | None] = self.rehearsal.tables if self.rehearsal else {}
+        return tuple(said for name, dumped in self.tables.items() if (said := _doubt(name, dumped, restored.get(name))))
 
     @property
     def differing(self) -> tuple[str, ...]:
@@ -126,6 +147,15 @@ def _loss(name: str, dumped: Rows, restored: int | None) -> str:
     if dumped.rows and not restored:  # an estimate is never equal, but nothing at all is a loss
         return f"{name} is empty, of about {dumped.rows:,} rows"
     return ""
+
+
+def _doubt(name: str, dumped: Rows, restored: int | None) -> str:
+    if dumped.exact or restored is None:
+        return ""
+    if dumped.rows is None:
+        return f"{name} is empty, and nobody knows how many rows it had" if not restored else ""
+    few = 0 < restored < NEAR * dumped.rows
+    return f"{name} has {restored:,} of about {dumped.rows:,} rows" if few else ""
 
 
 _JSON: TypeAdapter[Manifest] = TypeAdapter(Manifest)

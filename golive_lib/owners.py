@@ -52,10 +52,13 @@ def owned_tables(plan: Plan) -> tuple[Owned, ...]:
 
 
 def _owned(plan: Plan, name: str, path: str) -> Owned:
-    table = split_table(name, plan.rls.schemas[0] if plan.rls.schemas else "public")
+    table = split_table(name, plan.rls.schemas[0])
+    if not table:
+        shape = "should be a table ('orders'), or one with its schema ('app.orders'); other names in double quotes"
+        raise PlanError(f"{plan.path}: rls.critical: {name!r}: {shape}")
     parts = [part.strip() for part in path.split("->")]
     places = [_PLACE.fullmatch(part) for part in parts[1::2]]
-    if not table or len(parts) % 2 == 0 or not all(places) or not all(map(_COLUMN.fullmatch, parts[0::2])):
+    if len(parts) % 2 == 0 or not all(places) or not all(map(_COLUMN.fullmatch, parts[0::2])):
         shape = "a column ('client_id'), or a way to one ('reading_id -> readings.id -> client_id')"
         raise PlanError(f"{plan.path}: rls.critical.{name} = {path!r}: should be {shape}")
     schema, relation = table

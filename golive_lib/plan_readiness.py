@@ -20,7 +20,7 @@ class SecretRules:
     """Which environment variables the launch needs: the database's URL, and each key with the role it must carry.
 
     ``ref`` is the project's; empty takes it from the URL's user or host. A key that ends within ``expiring`` is amber.
-    ``known`` are fingerprints (the start of a SHA-256) of keys without claims that somebody has seen to be the project's.
+    ``known`` are fingerprints (the start of a SHA-256) of keys without claims that somebody has looked up.
     """
 
     url: str = "SUPABASE_DB_URL"
@@ -78,10 +78,12 @@ class RlsRules:
 
     An owner is a column (``client_id``), or one reached through another table
     (``reading_id -> tarot_v2_readings.id -> client_id``). A probe of one table may take ``probe_timeout``.
+    ``accepted`` holds findings that are meant, ``definer_function public.is_admin()``, each with the reason.
     """
 
-    schemas: tuple[str, ...] = ("public",)
+    schemas: Annotated[tuple[Annotated[str, Field(pattern=r"^[^,]+$")], ...], Field(min_length=1)] = ("public",)
     critical: dict[str, str] = field(default_factory=dict)
+    accepted: dict[str, Annotated[str, Field(min_length=1)]] = field(default_factory=dict)
     max_age: Lasting = DAY
     probe_timeout: Lasting = timedelta(seconds=5)
 

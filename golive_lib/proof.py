@@ -1,16 +1,21 @@
-"""Proofs: an item of the readiness list with what was looked at, what was seen, and what it means."""
+"""Proofs: an item of a list with what was looked at, what was seen and what it means; and such a list as a whole."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
-from golive_lib.judge import Status, worst
+from golive_lib.judge import Outcome, Status, gate, worst
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from golive_lib.db import Clock
+
+DETAILED = 3  # open items that a sentence can still explain; more are named, and the table explains them
+_WORDS = {Status.RED: "Red", Status.AMBER: "Open", Status.UNKNOWN: "Not proven"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Proof:
-    """One item of the readiness list, proven by its points; an item without any is unknown.
+    """One item of a list, proven by its points; an item without any is unknown.
 
     ``tables`` holds the figures behind it by caption, for people to read; ``summary`` is what to say when all is green.
     """
@@ -75,3 +80,47 @@ class Proof:
             "reason": self.reason,
             "points": self.frame.to_dict("records"),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proofs:
+    """A list of items judged at one instant; ``then`` says what follows when all of them are proven."""
+
+    proofs: tuple[Proof, ...]
+    clock: Clock
+    launch: str
+    database: str
+    zone: str
+    then: str
+    said: ClassVar[str] = "proven"
+
+    def __iter__(self) -> Iterator[Proof]:
+        return iter(self.proofs)
+
+    def __getitem__(self, key: str) -> Proof:
+        return next(proof for proof in self.proofs if proof.key == key)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Go, hold or no-go, with the items that stand in the way in a sentence."""
+        statuses = [proof.status for proof in self.proofs]
+        return Outcome(gate(statuses), worst(statuses), self._sentence(), self.clock.now, self.clock.fixed, self.zone)
+
+    def record(self) -> dict[str, Any]:
+        """Return what was proven as data for JSON."""
+        return {"items": {proof.key: proof.record() for proof in self.proofs}}
+
+    def _sentence(self) -> str:
+        if all(proof.status is Status.GREEN for proof in self.proofs):
+            return f"All {len(self.proofs)} items are {self.said}: {self.then}."
+        open_ = [proof for proof in self.proofs if proof.status is not Status.GREEN]
+        # The first point that decides will do; the others are for the table, not for a director.
+        named = {proof.key: f"{proof.title} ({proof.brief(1)})" for proof in open_}
+        if len(open_) > DETAILED:
+            named = {proof.key: proof.title for proof in open_}
+        by_status = "; ".join(
+            f"{word}: {', '.join(named[proof.key] for proof in open_ if proof.status is status)}"
+            for status, word in _WORDS.items()
+            if any(proof.status is status for proof in open_)
+        )
+        return f"{len(self.proofs) - len(open_)} of {len(self.proofs)} items are {self.said}. {by_status}."

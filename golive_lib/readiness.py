@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from golive_lib.backup import prove_backup
 from golive_lib.contracts import prove_contracts
@@ -12,9 +12,8 @@ from golive_lib.credentials import prove_secrets
 from golive_lib.db import Clock
 from golive_lib.flags import prove_flags
 from golive_lib.hardening import prove_test_accounts
-from golive_lib.judge import Outcome, Status, gate, worst
 from golive_lib.launch import SAMPLE, instant
-from golive_lib.proof import Point, Proof
+from golive_lib.proof import Point, Proof, Proofs
 from golive_lib.records import newest
 from golive_lib.rls import examine, prove_coverage
 from golive_lib.rls_probe import prove_isolation
@@ -22,53 +21,16 @@ from golive_lib.settings import backups_folder, outputs_folder
 from golive_lib.storage import prove_storage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from golive_lib.checks import CheckResult, Checks
     from golive_lib.launch import Launch
     from golive_lib.plan import Plan
 
-DETAILED = 3  # open items that a sentence can still explain; more are named, and the table explains them
-_WORDS = {Status.RED: "Red", Status.AMBER: "Open", Status.UNKNOWN: "Not proven"}
 
+@dataclass(frozen=True, kw_only=True)
+class Readiness(Proofs):
+    """The items of the readiness list; ``sanity`` holds the checks behind that item."""
 
-@dataclass(frozen=True)
-class Readiness:
-    """The items of the readiness list, judged at one instant.
-
-    ``sanity`` holds the checks behind that item, ``then`` says what may happen when all are proven.
-    """
-
-    proofs: tuple[Proof, ...]
     sanity: Checks
-    clock: Clock
-    launch: str
-    database: str
-    zone: str
-    then: str
-
-    def __iter__(self) -> Iterator[Proof]:
-        return iter(self.proofs)
-
-    def __getitem__(self, key: str) -> Proof:
-        return next(proof for proof in self.proofs if proof.key == key)
-
-    @property
-    def outcome(self) -> Outcome:
-        """Go, hold or no-go, with the items that stand in the way in a sentence."""
-        statuses = [proof.status for proof in self.proofs]
-        return Outcome(
-            gate(statuses),
-            worst(statuses),
-            _sentence(self.proofs, self.then),
-            self.clock.now,
-            self.clock.fixed,
-            self.zone,
-        )
-
-    def record(self) -> dict[str, Any]:
-        """Return what was proven as data for JSON."""
-        return {"items": {proof.key: proof.record() for proof in self.proofs}}
 
 
 def prove(
@@ -90,7 +52,9 @@ def prove(
             snapshot.clock = Clock(instant(as_of, "as_of"), snapshot.clock.fixed)
         sanity = launch.checks_in(snapshot, "sanity", sample=sample)
         proofs = (
-            prove_secrets(launch.plan.secrets, launch.env, snapshot.clock.now, launch.plan.database),
+            prove_secrets(
+                launch.plan.secrets, launch.env, snapshot.clock.now, launch.plan.database, launch.database.url
+            ),
             prove_flags(launch, snapshot, stage=stage),
             prove_backup(
                 launch.plan.backup, backups_folder(launch.env), launch.database.url.identity, snapshot.clock.now
@@ -102,9 +66,15 @@ def prove(
             _sanity(sanity),
             prove_contracts(launch, snapshot, allow_writes=allow_writes),
         )
-        plan, url = launch.plan, str(launch.database.url)
-        then = _then(plan, stage, snapshot.clock.now)
-        return Readiness(proofs, sanity, snapshot.clock, plan.name, url, plan.timezone, then)
+        return Readiness(
+            proofs=proofs,
+            clock=snapshot.clock,
+            launch=launch.plan.name,
+            database=str(launch.database.url),
+            zone=launch.plan.timezone,
+            then=_then(launch.plan, stage, snapshot.clock.now),
+            sanity=sanity,
+        )
 
 
 def _then(plan: Plan, stage: float | None, now: datetime) -> str:
@@ -128,21 +98,3 @@ def _sanity(checks: Checks) -> Proof:
 def _found(check: CheckResult) -> str:
     """Say what a check found without its rule, which is SQL and stands in the check's own report."""
     return f"{check.broken:,} of {check.examined:,} rows break the rule" if check.broken else check.reason
-
-
-def _sentence(proofs: tuple[Proof, ...], then: str) -> str:
-    if all(proof.status is Status.GREEN for proof in proofs):
-        return f"All {len(proofs)} items are proven: {then}."
-    open_ = [proof for proof in proofs if proof.status is not Status.GREEN]
-    named = {proof.key: _explained(proof) if len(open_) <= DETAILED else proof.title for proof in open_}
-    by_status = "; ".join(
-        f"{word}: {', '.join(named[proof.key] for proof in open_ if proof.status is status)}"
-        for status, word in _WORDS.items()
-        if any(proof.status is status for proof in open_)
-    )
-    return f"{len(proofs) - len(open_)} of {len(proofs)} items are proven. {by_status}."
-
-
-def _explained(proof: Proof) -> str:
-    """Name an item and its first point that decides; the others are for the table, not for a director."""
-    return f"{proof.title} ({proof.brief(1)})"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from golive_lib.judge import EXIT_CODES, Verdict
+from golive_lib.judge import EXIT_CODES, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,11 +84,14 @@ def _unreadable(path: Path, error: Exception) -> RunRecord:
 
 
 def newest(outputs: Path, notebook: str, database: str) -> RunRecord | None:
-    """Return the latest finished run of a notebook on a database, whoever was connected; None without one."""
+    """Return the latest run of a notebook that could judge a database, whoever was connected; None without one."""
     place = database.rpartition(" as ")[0]
     runs = [
         record
         for record in read_records(outputs, f"*-{notebook}-*")
-        if record.notebook == notebook and record.judged_at and record.database.rpartition(" as ")[0] == place
+        if record.notebook == notebook
+        and record.judged_at
+        and record.status != Status.UNKNOWN
+        and record.database.rpartition(" as ")[0] == place
     ]
     return max(runs, key=lambda record: record.judged_at or "", default=None)

@@ -148,12 +148,14 @@ def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: di
 
 
 def _figures(judged: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Give what was judged as files: all of it as JSON, and each list of rows as CSV too."""
+    """Give what was judged as files: all of it as JSON, each list of rows as CSV, each text in Markdown as it is."""
     if judged:
         yield "judged.json", json.dumps(judged, indent=2, sort_keys=True) + "\n"
-    for name, rows in judged.items():
-        if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows):
-            yield f"{name}.csv", pd.DataFrame(rows).to_csv(index=False)
+    for name, found in judged.items():
+        if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
+            yield f"{name}.csv", pd.DataFrame(found).to_csv(index=False)
+        elif isinstance(found, str) and name.endswith(".md"):
+            yield name, found
 
 
 def _page(notebook: NotebookNode, record: RunRecord) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -10,9 +11,11 @@ import pandas as pd
 from golive_lib.errors import QueryFailed
 from golive_lib.formats import age, share
 from golive_lib.judge import Outcome, Status, gate, worst
+from golive_lib.owners import owned_tables
 from golive_lib.proof import Point, Proof
 from golive_lib.query import compose
-from golive_lib.rls_lints import TABLES, Catalog, Lint, exposed, find
+from golive_lib.rls_catalog import TABLES, Catalog, Lint, exposed, granted, rows
+from golive_lib.rls_lints import find
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
     from golive_lib.launch import Launch
     from golive_lib.plan import Plan
 
+_COLUMNS = (
+    "relation", "kind", "status", "critical", "rls", "owner", "anon", "authenticated",
+    "permissive_policies", "restrictive_policies",
+)  # fmt: skip
 _LEVELS = {Status.RED: "red", Status.AMBER: "amber", None: "to know"}
 
 
@@ -28,9 +35,10 @@ _LEVELS = {Status.RED: "red", Status.AMBER: "amber", None: "to know"}
 class Coverage:
     """What row level security covers in the exposed schemas, read from the catalog in one snapshot.
 
-    A relation is exposed when ``anon`` or ``authenticated`` hold a grant on its rows, and protected when it is exposed
-    and no lint on it is red. A critical table is protected when it exists, its RLS is on and no lint on it is red.
-    ``unsure`` says why nothing can be judged, such as a missing role.
+    A relation is exposed when ``anon`` or ``authenticated`` hold a grant on its rows, and protected when it is exposed,
+    no lint on it is red and RLS binds those roles. A critical table, named as PostgreSQL quotes it, is protected when
+    it exists, its RLS is on and no lint on it is red. What the plan accepts is no longer red. ``unsure`` says why
+    nothing can be judged, such as a missing role.
     """
 
     catalog: Catalog | None
@@ -42,20 +50,18 @@ class Coverage:
     database: str
     zone: str
 
-    @property
+    @cached_property
     def relations(self) -> pd.DataFrame:
         """Every relation of the exposed schemas, one row each, with what each API role may do."""
-        if self.catalog is None:
-            return pd.DataFrame(columns=["relation", "status"])
-        rows = [self._relation(row) for row in self.catalog.relations.itertuples(index=False)]
-        return pd.DataFrame(rows, dtype=object)  # a None stays one
+        known = [self._relation(row) for row in rows(self.catalog.relations)] if self.catalog else []
+        return pd.DataFrame(known, columns=list(_COLUMNS), dtype=object)  # a None stays one
 
     def _relation(self, row: Any) -> dict[str, Any]:  # noqa: ANN401  a named tuple of the query's columns
         policies = self._policies(row)
         return {
             "relation": row.qualified,
             "kind": row.kind,
-            "status": "not exposed" if not exposed(row) else "red" if row.qualified in self.open else "green",
+            "status": "not exposed" if not exposed(row) else "red" if self._is_open(row) else "green",
             "critical": row.qualified in self.critical,
             "rls": "off" if not row.rls else "forced" if row.forced else "on",
             "owner": row.owner,
@@ -64,6 +70,10 @@ class Coverage:
             "permissive_policies": policies.get(True),
             "restrictive_policies": policies.get(False),
         }
+
+    def _is_open(self, row: Any) -> bool:  # noqa: ANN401  as above
+        unbound = self.catalog.unbound if self.catalog else []
+        return row.qualified in self.open or any(granted(row, role.name) for role in unbound)
 
     def _policies(self, row: Any) -> dict[bool, str]:  # noqa: ANN401  as above
         frame = self.catalog.policies if self.catalog else pd.DataFrame()
@@ -79,11 +89,11 @@ class Coverage:
     @property
     def findings(self) -> pd.DataFrame:
         """Everything found, the worst first: ``finding``, ``level``, ``on``, ``what it means``, ``how to mend it``."""
-        rows = [
+        found = [
             (lint.name.replace("_", " "), _LEVELS[lint.status], lint.relation, lint.meaning, lint.fix or None)
             for lint in self.lints
         ]
-        return pd.DataFrame(rows, columns=["finding", "level", "on", "what_it_means", "how_to_mend_it"])
+        return pd.DataFrame(found, columns=["finding", "level", "on", "what_it_means", "how_to_mend_it"])
 
     @property
     def exposed(self) -> int:
@@ -111,21 +121,24 @@ class Coverage:
         covered = Status.UNKNOWN if not self.exposed else Status.RED if self.protected < self.exposed else Status.GREEN
         mend = "" if covered is Status.GREEN else "mend what is red here; 'golive rls' shows every relation"
         shown = tuple(
-            Point(lint.relation, lint.status, lint.meaning, lint.fix)
+            Point(lint.relation, lint.status, lint.meaning, _mended(lint))
             for lint in self.lints
             if lint.status is not None and lint not in said
         )
         return (*tables, Point("coverage", covered, whole if self.exposed else "nothing is exposed", mend), *shown)
 
     def _table(self, name: str) -> Point:
-        rows = self.relations[(self.relations["relation"] == name) & self.relations["kind"].isin(TABLES)]
+        found = self.relations[(self.relations["relation"] == name) & self.relations["kind"].isin(TABLES)]
         what = f"critical table {name}"
-        if rows.empty:
-            return Point(what, Status.RED, "does not exist", "mend its name in [rls.critical] of the plan")
+        if found.empty:
+            detail = "does not exist among the tables of the exposed schemas"
+            return Point(what, Status.RED, detail, "mend its name in [rls.critical] of the plan")
         if opened := self._opened(name):
             return Point(what, Status.RED, opened.meaning, opened.fix)
-        if rows["rls"].iloc[0] == "off":
+        if found["rls"].iloc[0] == "off":
             return Point(what, Status.RED, "RLS is off", f"alter table {name} enable row level security")
+        if found["status"].iloc[0] == "red":
+            return Point(what, Status.RED, "RLS does not bind the API's roles", "see those roles' points")
         return Point(what, Status.GREEN, "RLS is on, and nothing leads past it")
 
     def _opened(self, name: str) -> Lint | None:
@@ -163,22 +176,33 @@ class Coverage:
 
 
 def examine(launch: Launch, snapshot: Snapshot) -> Coverage:
-    """Read the catalog of the schemas that the plan says are exposed; needs no right beyond connecting."""
-    schemas = launch.plan.rls.schemas
-    critical = tuple(name if "." in name else f"{schemas[0]}.{name}" for name in launch.plan.rls.critical)
+    """Read the catalog of the schemas that the plan says are exposed; needs no right beyond connecting.
+
+    Raises PlanError for a critical table whose name or owner cannot be read.
+    """
+    places = [(owned.schema, owned.relation) for owned in owned_tables(launch.plan)]
+    names: dict[tuple[str, str], str] = {}
     catalog, unsure = None, []
     try:
         catalog = _catalog(launch, snapshot)
+        names = {(row.schema, row.relation): row.qualified for row in rows(catalog.relations)}
         around = catalog.surroundings
         missing = around[~around["found"].astype(bool)]
         unsure = [f"there is no {row.kind} {row.name!r}" for row in missing.itertuples(index=False)]
     except QueryFailed as failure:
         unsure = [failure.reason]
-    lints = find(catalog, critical) if catalog and not unsure else ()
     plan = launch.plan
+    critical = tuple(names.get(place, ".".join(place)) for place in places)
+    lints = find(catalog, set(critical), plan.rls.accepted) if catalog and not unsure else ()
     return Coverage(
         catalog, lints, critical, tuple(unsure), snapshot.clock, plan.name, str(launch.database.url), plan.timezone
     )
+
+
+def _mended(lint: Lint) -> str:
+    """Say how to mend a lint, or how to let a warning be that is meant."""
+    warning = lint.status is Status.AMBER and lint.name != "stale_acceptance"
+    return f"{lint.fix}; or accept it in [rls.accepted] of the plan as '{lint.key}'" if warning else lint.fix
 
 
 def _catalog(launch: Launch, snapshot: Snapshot) -> Catalog:
@@ -197,7 +221,7 @@ def prove_coverage(coverage: Coverage, plan: Plan, reported: datetime | None) ->
 
 
 def _report(now: datetime, plan: Plan, reported: datetime | None) -> Point:
-    what, fix = "stored report", "golive rls"
+    what, fix = "stored report", "run 'golive rls'"
     if reported is None:
         return Point(what, Status.RED, "there is none of this database", fix)
     if reported > now:

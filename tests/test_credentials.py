@@ -13,15 +13,17 @@ import jwt
 import pytest
 from plant import free_port
 
-from golive_lib.credentials import prove_secrets
+from golive_lib.connections import same_database
+from golive_lib.credentials import fingerprint, prove_secrets
 from golive_lib.judge import Status
 from golive_lib.plan import DatabaseRules
 from golive_lib.plan_readiness import SecretRules
+from golive_lib.settings import DB_URL, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from golive_lib.demo import DemoDatabase
+    from golive_lib.demo import DemoDatabase, DemoServer
     from golive_lib.proof import Proof
 
 NOW = datetime(2026, 3, 25, 22, tzinfo=UTC)
@@ -57,7 +59,7 @@ def keys(env: dict[str, str], ref: str = REF) -> dict[str, tuple[Status, str]]:
 @pytest.fixture
 def sound(healthy: DemoDatabase) -> dict[str, str]:
     """Give an environment as it should be."""
-    return {URL: healthy.url, ANON: minted("anon"), SERVICE: minted("service_role")}
+    return {URL: healthy.url, DB_URL: healthy.url, ANON: minted("anon"), SERVICE: minted("service_role")}
 
 
 @pytest.fixture
@@ -238,11 +240,70 @@ def test_malformed_key_is_red(kind: str) -> None:
     assert f"of {len(value)} characters" in detail
 
 
-def test_new_style_keys_are_accepted_and_told() -> None:
-    """They fit their place, and what nobody could check is said."""
-    found = keys({ANON: "sb_publishable_" + "a1B2-" * 6, SERVICE: "sb_secret_" + "a1B2_" * 6})
-    assert found[ANON][0] is found[SERVICE][0] is Status.GREEN
-    assert found[ANON][1].startswith("a publishable key of 45 characters; it carries no claims")
+NEW = {ANON: "sb_publishable_" + "a1B2-" * 6, SERVICE: "sb_secret_" + "a1B2_" * 6}
+
+
+def test_new_style_keys_are_amber_until_the_plan_knows_them() -> None:
+    """They fit their place, but whose they are cannot be read; a fingerprint says that somebody has looked it up."""
+    points = {point.what: point for point in prove(NEW, ref=REF).points}
+    assert points[ANON].status is points[SERVICE].status is Status.AMBER
+    assert points[ANON].detail == "a publishable key of 45 characters; its project and end cannot be read from it"
+    assert f'known = {{ {ANON} = "{fingerprint(NEW[ANON])}" }} in [secrets]' in points[ANON].fix
+    known = {point.what: point for point in prove(NEW, ref=REF, known={ANON: fingerprint(NEW[ANON])}).points}
+    assert (known[ANON].status, known[SERVICE].status) == (Status.GREEN, Status.AMBER)
+
+
+def test_new_style_key_that_was_exchanged_is_red() -> None:
+    """Another project's key in the place of the one that was seen is found, though both look alike."""
+    points = {point.what: point for point in prove(NEW, ref=REF, known={ANON: fingerprint("sb_publishable_x")}).points}
+    assert (points[ANON].status, "another than the one" in points[ANON].detail) == (Status.RED, True)
+
+
+def test_known_key_must_be_one_of_the_plans() -> None:
+    """A fingerprint under a name that nothing asks for would prove nothing."""
+    with pytest.raises(ValueError, match="known names ANON_KEY, which is none of 'keys'"):
+        SecretRules(keys=KEYS, known={"ANON_KEY": "0" * 12})
+
+
+def same(env: dict[str, str], **judged: Any) -> tuple[Status, str]:
+    """Return what is said of the database that the URL leads to."""
+    proof = prove_secrets(SecretRules(keys=KEYS), env, NOW, DatabaseRules(), **judged)
+    return next((point.status, point.detail) for point in proof.points if point.what == f"{URL}: same database")
+
+
+def test_url_may_be_another_way_to_the_database_that_is_judged(pooled: str, healthy: DemoDatabase) -> None:
+    """Another role is the same address, and a pooler's address leads to the same server."""
+    other_role = healthy.url.replace("//golive_ro@", "//golive_ro.demosamiatarotlaunch@")
+    assert same({URL: other_role, DB_URL: healthy.url}) == (Status.GREEN, "the one that is judged")
+    through = same({URL: pooled, DB_URL: healthy.url})
+    assert through == (Status.GREEN, "the one that is judged, by another address")
+
+
+@pytest.mark.parametrize("on", ["the same server", "another server"])
+def test_url_of_another_database_than_the_one_judged_is_red(
+    healthy: DemoDatabase, demo_server: DemoServer, debian_server: DemoServer, on: str
+) -> None:
+    """It connects, so nothing else would tell; neither user nor host of either is named."""
+    other = (demo_server if on == "the same server" else debian_server).url("postgres", "postgres")
+    assert same({URL: other, DB_URL: healthy.url}) == (Status.RED, "leads to another database than the one judged")
+    env = {URL: healthy.url, DB_URL: healthy.url}
+    assert same(env, judged=parse_url(other))[0] is Status.RED
+
+
+def test_url_of_another_project_than_the_one_judged_is_red_unasked() -> None:
+    """Every project's database has the same name and number: there the refs decide."""
+    first, second = (
+        f"postgresql://postgres.{ref}@x.pooler.supabase.com:{free_port()}/postgres" for ref in (REF, OTHER)
+    )
+    point = same_database("x", parse_url(first), parse_url(second), DatabaseRules())
+    assert (point.status, point.detail) == (Status.RED, "leads to another database than the one judged")
+
+
+def test_database_that_cannot_be_compared_is_unknown(healthy: DemoDatabase) -> None:
+    """Nobody said what is judged, or one of the two does not answer."""
+    assert same({URL: healthy.url}) == (Status.UNKNOWN, "nobody said which database is judged")
+    silent = f"postgresql://u@127.0.0.1:{free_port()}/d"
+    assert same({URL: healthy.url, DB_URL: silent}) == (Status.UNKNOWN, "one of the two databases does not answer")
 
 
 def test_new_style_keys_swapped_are_red() -> None:

@@ -85,6 +85,10 @@ FAULTS: dict[str, tuple[LiteralString, str, str]] = {
         """update feature_flags set value = '{"on": true}' where key = 'ui.rtlRefine'""", "ui.rtlRefine",
         'is an object ({"on": true}), expected a boolean: true',
     ),
+    "a key in the place of a switch": (
+        f"""update feature_flags set value = '"sk_live_{"a1" * 8}"' where key = 'ui.rtlRefine'""", "ui.rtlRefine",
+        'is a text ("•••"), expected a boolean: true',
+    ),
     "there twice": (
         (
             "alter table feature_flags drop constraint feature_flags_pkey;"
@@ -142,6 +146,25 @@ def test_stranger_is_amber_until_the_plan_names_it(clone: Clone) -> None:
     assert "maya@" not in str(proof)
     agreed = replace(launch.plan.flags, others=("feature.old", "mail.maya@example.com"))
     assert open_points(prove(other(launch, agreed))) == []
+
+
+def test_what_nobody_judges_is_not_shown(clone: Clone) -> None:
+    """Of a flag that the plan does not expect only the kind of its value is told, also where it is there twice."""
+    demo = clone()
+    change(
+        demo,
+        "alter table feature_flags drop constraint feature_flags_pkey",
+        """insert into feature_flags values ('mail.password', '"correct horse"'), ('mail.password', '["battery"]'),
+        ('pin', '4711'), ('mail.on', 'true'), ('hook', '{"to": "https://example.com/hidden"}')""",
+    )
+    launch = opened(demo)
+    proof = prove(other(launch, replace(launch.plan.flags, others=("hook", "pin"))))
+    table = proof.tables[TABLE].set_index("flag")["found"]
+    assert table["hook"] == "an object of 36 characters"
+    assert (table["pin"], table["mail.on"]) == ("a number", "a boolean")
+    assert "with a text of 13 characters, a list of 11 characters" in of(proof, "mail.password").detail
+    everything = f"{proof!r} {proof.record()} {table.to_csv()}"
+    assert [word for word in ("horse", "battery", "4711", "hidden") if word in everything] == []
 
 
 @pytest.mark.parametrize(

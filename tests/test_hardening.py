@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 STAGING = ROOT / "examples" / "staging" / "launch.toml"
 TESTS, GUARD = "pay_tx_block_tests", "pay_tx_prod_guard"
+MARK = "a test account's mark"
 LIVE, PAID = "a test account", "payments of the last 24\N{NO-BREAK SPACE}h"
 DROP: LiteralString = "drop policy pay_tx_block_tests on payment_transactions"
 CONDITION: LiteralString = "not exists (select from profiles p where p.user_id = auth.uid() and p.is_test)"
@@ -46,6 +47,9 @@ EARLIER: LiteralString = (
     "update payment_transactions t set created_at = t.created_at - interval '1 day' from profiles p "
     "where p.user_id = t.user_id and p.is_test"
 )
+
+
+OWN_ROW: LiteralString = "create policy own_row on profiles for update to authenticated using (user_id = auth.uid())"
 
 
 def points(launch: Launch) -> Mapping[str, Point]:
@@ -69,7 +73,8 @@ def in_force(demo: DemoDatabase) -> set[str]:
 def test_healthy_demo_blocks_its_test_accounts(healthy: DemoDatabase) -> None:
     """The policy stands, refuses a test account, lets a customer in, and the last day's payments agree."""
     found = points(open_launch(healthy.url))
-    assert {what: point.status for what, point in found.items()} == dict.fromkeys((TESTS, LIVE, PAID), Status.GREEN)
+    assert {what: each.status for what, each in found.items()} == dict.fromkeys((TESTS, LIVE, MARK, PAID), Status.GREEN)
+    assert found[MARK].detail == "it cannot lift it: 4 ways were tried as that account, and undone"
 
 
 def remade(clauses: LiteralString, condition: LiteralString = CONDITION) -> tuple[LiteralString, ...]:
@@ -122,6 +127,51 @@ FAULTS: dict[str, tuple[tuple[LiteralString, ...], str, Status, str]] = {
         Status.AMBER,
         "none of the kit's",
     ),
+    "it may unmark itself": (
+        (OWN_ROW,),
+        MARK,
+        Status.RED,
+        "it may change profiles.is_test, and is then let in",
+    ),
+    "it may delete its own profile": (
+        (
+            "create policy own_row on profiles for delete to authenticated using (user_id = auth.uid())",
+            "alter table profiles drop constraint profiles_pkey cascade",
+        ),
+        MARK,
+        Status.RED,
+        "it may delete its row of profiles, and is then let in",
+    ),
+    "it may write what it is also known by": (
+        (
+            OWN_ROW,
+            "revoke update on profiles from authenticated",
+            "grant update (role) on profiles to authenticated",
+            *remade(
+                "as restrictive for insert to authenticated",
+                "not exists (select from profiles p where p.user_id = auth.uid() and p.is_test and p.role <> 'admin')",
+            ),
+        ),
+        MARK,
+        Status.AMBER,
+        "it may change profiles.role, if to a value that the table takes",
+    ),
+    "marked by no column": (
+        (
+            "create function is_a_test() returns bool language sql stable security definer "
+            "return (select p.is_test from profiles p where p.user_id = auth.uid())",
+            *remade("as restrictive for insert to authenticated", "not is_a_test()"),
+        ),
+        MARK,
+        Status.UNKNOWN,
+        "the policies read no column of a row of its own",
+    ),
+    "the app's auth schema is gone": (
+        ("alter schema auth rename to elsewhere",),
+        "policies",
+        Status.UNKNOWN,
+        'schema "auth" does not exist',
+    ),
     "no payment": (("truncate payment_transactions",), PAID, Status.UNKNOWN, "there is none"),
     "no table": (("drop table payment_transactions cascade",), "policies", Status.UNKNOWN, "table missing"),
 }
@@ -148,6 +198,25 @@ LOOK_ALIKES: dict[str, tuple[LiteralString, ...]] = {
     ),
     "a restrictive policy for readers of payments": (
         "create policy less on payment_transactions as restrictive for select to authenticated using (amount < 5)",
+    ),
+    "its mark is no column that it may write": (
+        OWN_ROW,
+        "revoke update on profiles from authenticated",
+        "grant update (display_name) on profiles to authenticated",
+    ),
+    "a trigger keeps its mark": (
+        OWN_ROW,
+        "create function keep() returns trigger language plpgsql as "
+        "$$ begin new.is_test = old.is_test; return new; end $$",
+        "create trigger keep before update on profiles for each row execute function keep()",
+    ),
+    "a trigger refuses to change it": (
+        OWN_ROW,
+        "create function keep() returns trigger language plpgsql as $$ begin raise 'not yours'; end $$",
+        "create trigger keep before update of is_test on profiles for each row execute function keep()",
+    ),
+    "its payments keep it from deleting its profile": (
+        "create policy own_row on profiles for delete to authenticated using (user_id = auth.uid())",
     ),
     "a test account's payment failed": (REAL, "update payment_transactions set status = 'failed'"),
     "a test account paid the day before": (
@@ -303,8 +372,45 @@ def test_probe_shows_each_policy_at_work(healthy: DemoDatabase) -> None:
 CONTRADICTIONS: dict[str, tuple[LiteralString, str, str]] = {
     "profiles hidden from their owners": ("drop policy profiles_own on profiles", "test", "accepted"),
     "no permissive policy": ("drop policy payments_insert on payment_transactions", "customer", "no permissive policy"),
+    "a policy in force stops customers": (
+        "create policy pay_tx_prod_guard on payment_transactions as restrictive for insert to authenticated with check "
+        "(metadata ->> 'test_mode' = 'true' or amount < 100 or metadata ->> 'environment' = 'staging')",
+        "customer",
+        "refused by pay_tx_prod_guard",
+    ),
+    "a policy in force that is none of the kit's": (
+        "create policy own_rule on payment_transactions as restrictive for insert to public with check (amount < 5)",
+        "customer",
+        "refused by own_rule",
+    ),
     "no right to insert": ("revoke insert on payment_transactions from authenticated", "customer", "permission denied"),
 }
+
+
+def test_mark_is_left_as_it_was(clone: Clone) -> None:
+    """What a test account was let do in the proof is taken back."""
+    demo = clone()
+    change(demo, OWN_ROW)
+    marked = "select count(*), md5(string_agg(p::text, '' order by user_id)) from profiles p"
+    with psycopg.connect(demo.admin_url.replace("+psycopg", ""), autocommit=True) as admin:
+        before = admin.execute(marked).fetchone()
+        points(open_launch(demo.url))
+        assert admin.execute(marked).fetchone() == before
+
+
+def test_mark_that_cannot_be_tried_in_time_is_unknown(clone: Clone, here: Path) -> None:
+    """A row that somebody else holds is waited for as long as the plan says, and proves nothing."""
+    demo = clone()
+    change(demo, OWN_ROW)
+    plan = here / "launch.toml"
+    plan.write_text(plan.read_text().replace('lock_timeout = "2s"', 'lock_timeout = "1s"'))
+    with psycopg.connect(demo.admin_url.replace("+psycopg", "")) as other:
+        other.execute("select from profiles where is_test for update")
+        found = points(open_launch(demo.url, plan=plan))
+    assert (found["policies"].status, "gave up waiting for a lock" in found["policies"].detail) == (
+        Status.UNKNOWN,
+        True,
+    )
 
 
 @pytest.mark.parametrize("case", CONTRADICTIONS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from golive_lib.leaks import leak, secrets_of
+from golive_lib.leaks import leak, secrets_of, without_keys
 
 VALUE = "0123456789abcdef-planted"
 
@@ -33,6 +33,38 @@ def test_a_url_that_cannot_be_read_is_secret_as_a_whole() -> None:
 def test_what_is_found_is_not_quoted() -> None:
     """The finding names the kind alone."""
     assert leak(f"<p>{VALUE}</p>", (VALUE,)) == "a password or key from the environment"
+
+
+FORMS = {
+    "Stripe's live key": "sk_" + "live_" + "a1B2" * 6,
+    "Stripe's test key": "sk_" + "test_" + "a1B2" * 6,
+    "Stripe's restricted key": "rk_" + "live_" + "a1B2" * 6,
+    "Stripe's webhook": "whsec_" + "a1B2" * 6,
+    "Slack's token": "xoxb-" + "1234-" * 3 + "abcd",
+    "Slack's webhook": "https://hooks.slack" + ".com/services/T000/B000/" + "a1B2" * 4,
+    "GitHub's token": "ghp_" + "a1B2" * 9,
+    "GitHub's fine-grained token": "github_pat_" + "a1B2" * 9,
+    "Amazon's key": "AKIA" + "A1B2" * 4,
+    "Supabase's key": "sb_secret_" + "a1B2" * 6,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_known_form_is_a_leak_from_wherever(form: str) -> None:
+    """What the environment does not hold may come from a row; it is found, and can be put out."""
+    text = f'<td>"{FORMS[form]}"</td>'
+    assert leak(text, ()) == "a key"
+    assert leak(without_keys(text), ()) is None
+    assert FORMS[form][-12:] not in without_keys(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sk_live_ is how they begin", "task_test_results_of_march", "see hooks.slack.com/services", "AKIA", "whsec"],
+)
+def test_what_only_begins_like_a_key_is_none(text: str) -> None:
+    """Documentation may name the forms, and names of things may hold them."""
+    assert (leak(text, ()), without_keys(text)) == (None, text)
 
 
 @pytest.mark.parametrize("shown", ["PASSWORD", "…", "•••", "***"])

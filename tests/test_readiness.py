@@ -220,3 +220,13 @@ def test_command_prepares_what_is_missing_once(demo: DemoDatabase, env: Mapping[
     assert [("rls: go" in run.stdout, "readiness: go" in run.stdout) for run in runs] == [(True, True), (False, True)]
     assert copies[0] == copies[1]
     assert len(copies[0]) == 4
+
+
+def test_report_that_could_not_judge_is_no_report(demo: DemoDatabase, env: Mapping[str, str], tmp_path: Path) -> None:
+    """A run that said "unknown" has looked at nothing, however young it is."""
+    launch = opened(demo, {**env, OUTPUTS: str(tmp_path)})
+    store_coverage(tmp_path, launch)
+    assert readiness.last_coverage(launch) is not None
+    path = next(tmp_path.glob(f"*/{RECORD}"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"verdict": "hold", "status": "unknown"}))
+    assert readiness.last_coverage(launch) is None

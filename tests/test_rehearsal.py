@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +21,7 @@ from test_backup import back_up, golive, opened, planned
 
 from golive_lib.demo.scratch import scratch_server
 from golive_lib.dump import take_backup
-from golive_lib.errors import BackupError
+from golive_lib.errors import BackupError, DatabaseError, SettingsError
 from golive_lib.manifest import Extension, Manifest, Rows, digest
 from golive_lib.rehearsal import rehearse
 
@@ -230,6 +232,35 @@ def test_stopped_rehearsal_leaves_no_server(healthy: DemoDatabase, tmp_path: Pat
     assert json.loads(manifest.read_text())["rehearsal"] is None
 
 
+def _restoring(folder: Path, process: subprocess.Popen[str]) -> psutil.Process:
+    """Wait until pg_restore is at work, and return the scratch server."""
+    server = _server(folder, process)
+    while process.poll() is None:
+        if any(each.name() == "pg_restore" for each in psutil.Process(process.pid).children(recursive=True)):
+            return server
+        os.sched_yield()
+    pytest.fail(f"it ended before: {process.communicate()}")
+
+
+@pytest.mark.parametrize("presses", [1, 2, 5])
+def test_restore_that_is_interrupted_leaves_no_copy(
+    healthy: DemoDatabase, tmp_path: Path, short: Path, presses: int
+) -> None:
+    """Ctrl-C in a terminal reaches every program at once, and again while they clean up; no row stays behind."""
+    with golive(tmp_path / "backups", healthy.url, rehearsed=True, TMPDIR=str(short)) as process:
+        server = _restoring(short, process)
+        os.killpg(process.pid, signal.SIGINT)
+        for _ in range(presses - 1):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
+        process.communicate()
+        ended, _ = psutil.wait_procs([server], timeout=30)
+    assert process.returncode
+    assert (ended, list(short.iterdir())) == ([server], [])
+
+
 def test_server_of_a_killed_rehearsal_is_swept(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a SIGKILL left running, with people's data in it, is gone at the next rehearsal."""
     script = "from golive_lib.demo.scratch import scratch_server as s\nwith s() as _: input()"
@@ -242,6 +273,49 @@ def test_server_of_a_killed_rehearsal_is_swept(short: Path, monkeypatch: pytest.
         pass
     ended, _ = psutil.wait_procs([server], timeout=30)
     assert (ended, list(short.iterdir())) == ([server], [])
+
+
+def test_copy_that_was_half_removed_is_swept(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left of a folder goes, though its marks are gone; one that was made just now is somebody's."""
+    left, new = short / "golive-scratch-left", short / "golive-scratch-new"
+    (left / "pg" / "base").mkdir(parents=True)
+    new.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(short))
+    with scratch_server():
+        assert not left.exists()
+    assert list(short.iterdir()) == [new]
+
+
+def test_folder_that_cannot_be_removed_is_named(
+    short: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody has to delete it by hand, so it must be known."""
+    monkeypatch.setattr(tempfile, "tempdir", str(short))
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
+    with scratch_server():
+        pass
+    monkeypatch.undo()
+    (left,) = short.iterdir()
+    assert capsys.readouterr().err.startswith(f"{left} could not be removed")
+
+
+def test_full_disk_is_said(short: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither initdb's words nor a socket that is gone, but TMPDIR: before the server starts, and when it ends."""
+    monkeypatch.setattr(tempfile, "tempdir", str(short))
+    monkeypatch.setattr("golive_lib.demo.scratch.ROOM", 10**18)
+    with (
+        pytest.raises(SettingsError, match=r"is too small for a rehearsal \(.* MB are free\): let TMPDIR name"),
+        scratch_server(),
+    ):
+        pass
+    monkeypatch.setattr("golive_lib.demo.scratch.ROOM", 0)
+    with pytest.raises(SettingsError, match="is full: the rehearsal's server could not go on"), scratch_server():  # noqa: PT012  what happens inside is the case
+        monkeypatch.setattr("golive_lib.demo.scratch.ROOM", 10**18)
+        raise DatabaseError("No such file or directory")
+    monkeypatch.setattr("golive_lib.demo.scratch.ROOM", 0)
+    with pytest.raises(DatabaseError, match="No such file"), scratch_server():
+        raise DatabaseError("No such file or directory")
+    assert list(short.iterdir()) == []
 
 
 def test_command_ends_red_when_rows_are_lost(older: str, tmp_path: Path) -> None:

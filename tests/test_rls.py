@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, LiteralString
 
+import psycopg
 import pytest
 from plant import change
 
+from golive_lib.errors import PlanError
 from golive_lib.judge import Status, Verdict
-from golive_lib.launch import Launch, open_launch
+from golive_lib.launch import Launch, kit_folder, open_launch
 from golive_lib.readiness_views import coverage_relations
 from golive_lib.rls import Coverage, examine, prove_coverage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from golive_lib.demo import DemoDatabase, DemoServer
 
@@ -106,6 +110,44 @@ FAULTS: dict[str, tuple[str, Status | None, str, LiteralString, LiteralString]] 
         "always_true_write", Status.RED, "public.bookings",
         "create policy everybody on bookings for all using (1 = 1)", "drop policy everybody on bookings",
     ),
+    "an open write under a restrictive policy": (
+        "always_true_write", Status.RED, "public.bookings",
+        "create policy any_row on bookings for delete to authenticated using (true);"
+        "create policy less on bookings as restrictive for delete to authenticated using (true)",
+        "drop policy any_row on bookings; drop policy less on bookings",
+    ),
+    "anybody may add a row to a critical table": (
+        "always_true_write", Status.RED, "public.payment_transactions",
+        "create policy adding on payment_transactions for insert to authenticated with check (true)",
+        "drop policy adding on payment_transactions",
+    ),
+    "anybody may write to us": (
+        "always_true_write", Status.AMBER, "public.contact",
+        "create table contact (words text); alter table contact enable row level security;"
+        "create policy writing on contact for insert to anon with check (true); grant insert on contact to anon",
+        "drop table contact",
+    ),
+    "a critical row may be handed over": (
+        "handed_over", Status.RED, "public.bookings",
+        "create policy moved on bookings for update to authenticated using (client_id = auth.uid()) with check (true)",
+        "drop policy moved on bookings",
+    ),
+    "another row may be handed over": (
+        "handed_over", Status.AMBER, "public.decks",
+        "create policy moved on decks for update to authenticated using (id = auth.uid()) with check (true)",
+        "drop policy moved on decks",
+    ),
+    "an open parent of a critical table": (
+        "open_parent", Status.RED, "public.bookings",
+        "create table base (id uuid not null); alter table base enable row level security;"
+        "create policy everybody on base for select to anon using (true); grant select on base to anon;"
+        "alter table bookings inherit base",
+        "alter table bookings no inherit base; drop table base",
+    ),
+    "RLS does not bind a role": (
+        "role_bypasses", Status.RED, "role authenticated",
+        "alter role authenticated bypassrls", "alter role authenticated nobypassrls",
+    ),
     "a critical table read by all": (
         "always_true_read", Status.RED, "public.payment_transactions",
         "create policy everybody on payment_transactions for select to authenticated using (true)",
@@ -119,11 +161,72 @@ FAULTS: dict[str, tuple[str, Status | None, str, LiteralString, LiteralString]] 
     ),
     "an API role owns the table": (
         "owner_bypasses", Status.RED, "public.decks",
-        "alter table decks owner to authenticated", "alter table decks owner to postgres",
+        "alter table decks owner to authenticated",
+        "alter table decks owner to postgres; grant select, insert, update, delete on decks to authenticated",
     ),
     "a view reads with its owner's rights": (
         "definer_view", Status.RED, "public.everyone",
         "create view everyone as select * from profiles; grant select on everyone to anon", "drop view everyone",
+    ),
+    "a view shows a table of a schema that is not exposed": (
+        "definer_view", Status.RED, "public.shown",
+        "create schema inside; create table inside.mails (mail text);"
+        "create view shown as select * from inside.mails; grant select on shown to anon",
+        "drop schema inside cascade",
+    ),
+    "a view shows a table that is granted to nobody": (
+        "definer_view", Status.RED, "public.shown",
+        "create table kept_back (mail text); create view shown as select * from kept_back;"
+        "grant select on shown to anon",
+        "drop table kept_back cascade",
+    ),
+    "a view calls a function with its owner's rights": (
+        "definer_view", Status.RED, "public.shown",
+        "create schema inside; create function inside.mails() returns table (mail text) language sql "
+        "security definer as 'select user_id::text from public.profiles';"
+        "create view shown as select * from inside.mails(); grant select on shown to anon",
+        "drop schema inside cascade",
+    ),
+    "a view shows what the server is doing": (
+        "definer_view", Status.RED, "public.shown",
+        "create view shown as select query from pg_stat_activity; grant select on shown to anon", "drop view shown",
+    ),
+    "a view shows a table that is built in": (
+        "definer_view", Status.RED, "public.shown",
+        "create view shown as select d.id, (select count(*) from pg_authid) as logins from decks d;"
+        "alter table decks disable row level security; grant select on shown to anon",
+        "drop view shown; alter table decks enable row level security",
+    ),
+    "a view shows a foreign table": (
+        "definer_view", Status.RED, "public.shown",
+        "create foreign data wrapper none; create server far foreign data wrapper none;"
+        "create foreign table far (id int) server far; create view shown as select * from far;"
+        "grant select on shown to anon",
+        "drop foreign data wrapper none cascade",
+    ),
+    "a view with its owner's rights reads nothing else": (
+        "definer_view", Status.AMBER, "public.shown",
+        "create view shown as select now() as now; grant select on shown to anon", "drop view shown",
+    ),
+    "a view leads to a bare table that is not exposed": (
+        "bare_table", Status.RED, "public.shown",
+        "create schema inside; create table inside.mails (mail text); grant usage on schema inside to anon;"
+        "create view shown with (security_invoker) as select * from inside.mails;"
+        "grant select on shown, inside.mails to anon",
+        "drop schema inside cascade",
+    ),
+    "a view of the caller's calls a function with its owner's rights": (
+        "definer_call", Status.AMBER, "public.shown",
+        "create schema inside; create function inside.mails() returns setof text language sql "
+        "security definer set search_path = '' as 'select user_id::text from public.profiles';"
+        "create view shown with (security_invoker) as select * from inside.mails(); grant select on shown to anon",
+        "drop schema inside cascade",
+    ),
+    "a materialized view of a schema that is not exposed": (
+        "materialized_view", Status.RED, "public.kept",
+        "create schema inside; create table inside.mails (mail text);"
+        "create materialized view kept as select * from inside.mails; grant select on kept to anon",
+        "drop schema inside cascade",
     ),
     "a view reaches one that does": (
         "definer_view", Status.RED, "public.outer_view",
@@ -204,10 +307,43 @@ LOOK_ALIKES: dict[str, tuple[LiteralString, LiteralString]] = {
         "create policy also on bookings as restrictive for select to authenticated using (true)",
         "drop policy also on bookings",
     ),
-    "an open write that a restrictive policy narrows": (
-        "create policy any_row on bookings for delete to authenticated using (true);"
-        "create policy own on bookings as restrictive for delete to authenticated using (client_id = auth.uid())",
-        "drop policy any_row on bookings; drop policy own on bookings",
+    "a view of the caller's with helpers": (
+        "create schema inside; create function inside.is_admin() returns bool language sql security definer "
+        "set search_path = '' return false;"
+        "create view mine with (security_invoker = true) as select * from profiles "
+        "where user_id = auth.uid() or inside.is_admin(); grant select on mine to authenticated",
+        "drop schema inside cascade",
+    ),
+    "a view of the caller's over a table of another schema": (
+        "create view files with (security_invoker) as select * from storage.objects; grant select on files to anon",
+        "drop view files",
+    ),
+    "what belongs to an extension": (
+        "create table spatial_ref_sys (srid int); create view geometry_columns as select * from pg_class;"
+        "grant select on spatial_ref_sys, geometry_columns to anon, authenticated;"
+        "alter extension plpgsql add table spatial_ref_sys; alter extension plpgsql add view geometry_columns",
+        "alter extension plpgsql drop table spatial_ref_sys; alter extension plpgsql drop view geometry_columns;"
+        "drop table spatial_ref_sys; drop view geometry_columns",
+    ),
+    "a view of the caller's over an extension's own": (
+        "create schema extensions; create function extensions.statements() returns setof text language sql return 'q';"
+        "create view extensions.pg_stat_statements as select * from extensions.statements();"
+        "alter extension plpgsql add view extensions.pg_stat_statements; grant usage on schema extensions to public;"
+        "grant select on extensions.pg_stat_statements to public;"
+        "create view slow with (security_invoker) as select * from extensions.pg_stat_statements;"
+        "grant select on slow to authenticated",
+        "alter extension plpgsql drop view extensions.pg_stat_statements; drop schema extensions cascade",
+    ),
+    "a parent that shows callers their own": (
+        "create table base (client_id uuid not null); alter table base enable row level security;"
+        "create policy own on base for select to authenticated using (client_id = auth.uid());"
+        "grant select on base to authenticated; alter table bookings inherit base",
+        "alter table bookings no inherit base; drop table base",
+    ),
+    "an admin may change what is not critical": (
+        "create policy admins on decks for update to authenticated "
+        "using (exists (select from profiles where user_id = auth.uid() and role = 'admin'))",
+        "drop policy admins on decks",
     ),
     "an open write for the service role": (
         "create policy service on bookings for all to service_role using (true)", "drop policy service on bookings",
@@ -243,6 +379,210 @@ def test_look_alike_is_not_flagged(demo: DemoDatabase, case: str) -> None:
         change(demo, mend)
     assert [lint for lint in found.lints if lint.status is not None] == []
     assert found.share == 1.0
+
+
+# Whom a rule for writing to a critical table binds: nobody (red), callers of some kind (amber), or a row's own people.
+RULES: dict[LiteralString, Status | None] = {
+    "auth.uid() is not null": Status.RED,
+    "(select auth.uid()) is not null": Status.RED,
+    "auth.role() = 'authenticated'": Status.RED,
+    "(select auth.role()) = any (array['anon', 'authenticated'])": Status.RED,
+    "auth.jwt() ->> 'aud' = 'authenticated'": Status.RED,
+    "auth.jwt() ->> 'email' is not null": Status.RED,
+    "auth.jwt() ->> 'aal' = 'aal2'": Status.RED,
+    "current_setting('request.jwt.claims', true)::jsonb ->> 'sub' is not null": Status.RED,
+    "current_user = 'authenticated'": Status.RED,
+    "id is not null": Status.RED,
+    "id = id": Status.RED,
+    "status = 'pending'": Status.RED,
+    "(client_id = auth.uid()) is not null": Status.RED,
+    "client_id = auth.uid() or auth.uid() is not null": Status.RED,
+    "auth.uid() is not null and (status = 'pending' or true)": Status.RED,
+    "status in ('client_id = auth.uid() and ', 'pending')": Status.RED,
+    "client_id <> auth.uid()": Status.AMBER,
+    "not (client_id = auth.uid())": Status.AMBER,
+    "is_admin()": Status.AMBER,
+    "client_id = auth.uid() or is_admin()": Status.AMBER,
+    "auth.jwt() ->> 'email' like '%@example.com'": Status.AMBER,
+    "auth.jwt() -> 'app_metadata' ->> 'role' = 'admin'": Status.AMBER,
+    "exists (select from profiles p where p.user_id = auth.uid() and p.role = 'admin')": Status.AMBER,
+    "auth.uid() in (select user_id from profiles)": Status.AMBER,
+    "client_id = auth.uid()": None,
+    "(select auth.uid()) = client_id": None,
+    "client_id::text = auth.jwt() ->> 'sub'": None,
+    "client_id = (current_setting('request.jwt.claims', true)::jsonb ->> 'sub')::uuid": None,
+    "client_id::text = current_setting('app.client', true)": None,
+    "auth.uid() in (client_id, reader_id)": None,
+    "client_id = auth.uid() and auth.uid() is not null": None,
+    "(client_id = auth.uid() or reader_id = auth.uid()) and status = 'pending'": None,
+    "auth.role() = 'authenticated' and client_id = auth.uid()": None,
+    "mine(client_id)": None,
+    "exists (select from profiles p where p.user_id = bookings.client_id and p.user_id = auth.uid())": None,
+    "client_id in (select user_id from profiles where user_id = auth.uid() and role <> 'reader')": None,
+}
+
+
+def test_rules_are_told_apart(clone: Callable[[], DemoDatabase]) -> None:
+    """Each rule that lets others in is found, and none that compares a column with the caller."""
+    demo = clone()
+    change(
+        demo,
+        "create function auth.jwt() returns jsonb language sql stable "
+        "return current_setting('request.jwt.claims', true)::jsonb",
+        "create function is_admin() returns bool language sql set search_path = '' return false",
+        "create function mine(whose uuid) returns bool language sql set search_path = '' return false",
+    )
+    with psycopg.connect(demo.admin_url.replace("+psycopg", "")) as admin:
+        for i, rule in enumerate(RULES):
+            admin.execute(f"create policy rule_{i} on bookings for delete to authenticated using ({rule})".encode())
+            admin.execute(
+                f"create policy become_{i} on bookings for update to authenticated using (client_id = auth.uid()) "
+                f"with check ({rule})".encode()
+            )
+    found = {lint.meaning.split()[1]: lint for lint in coverage(demo.url).lints if lint.relation == "public.bookings"}
+    names = ("unbound_write", "handed_over")
+    assert {
+        (rule, kind): found[f"{kind}_{i}"].status if f"{kind}_{i}" in found else None
+        for i, rule in enumerate(RULES)
+        for kind in ("rule", "become")
+    } == {(rule, kind): status for rule, status in RULES.items() for kind in ("rule", "become")}
+    assert {lint.name for policy, lint in found.items() if policy.startswith(("rule_", "become_"))} == set(names)
+
+
+CRITICAL = 'bookings = "client_id"\nprofiles = "user_id"'
+IS_ADMIN: LiteralString = (
+    "create function is_admin() returns bool language sql security definer set search_path = '' return false"
+)
+
+
+def ruled(url: str, folder: Path, critical: str = "", accepted: str = "", schemas: str = '["public"]') -> Coverage:
+    """Examine a database by the kit's plan with other rules; entries are given as TOML."""
+    text = (kit_folder() / "launch.toml").read_text().replace('queries = ["queries"]', "queries = []")
+    rules = f"[rls]\nschemas = {schemas}\n\n[rls.critical]\n{critical or CRITICAL}\n\n[rls.accepted]\n{accepted}\n\n"
+    path = folder / "launch.toml"
+    path.write_text(re.sub(r"\[rls\].*?(?=\[api\])", lambda _: rules, text, flags=re.DOTALL))
+    return of(open_launch(url, plan=path))
+
+
+@pytest.mark.parametrize("key", ["definer_function public.is_admin()", "definer function public.is_admin()"])
+def test_accepted_warning_holds_nothing_up(demo: DemoDatabase, tmp_path: Path, key: str) -> None:
+    """One helper with its owner's rights is told, and how to accept it; accepted it counts no more."""
+    change(demo, IS_ADMIN)
+    try:
+        warned, found = coverage(demo.url), ruled(demo.url, tmp_path, accepted=f"'{key}' = 'says who is an admin'")
+    finally:
+        change(demo, "drop function is_admin()")
+    assert warned.outcome.verdict is Verdict.HOLD
+    assert "accept it in [rls.accepted] of the plan as 'definer_function public.is_admin()'" in warned.points[-1].fix
+    assert found.outcome.verdict is Verdict.GO
+    (shown,) = found.findings[found.findings["on"] == "public.is_admin()"].to_dict("records")
+    assert shown["level"] == "to know"
+    assert shown["what_it_means"].startswith("accepted: says who is an admin (")
+
+
+def test_accepted_red_counts_as_protected(demo: DemoDatabase, tmp_path: Path) -> None:
+    """What the plan takes upon itself is no longer open."""
+    change(demo, "create policy everybody on decks for delete to authenticated using (true)")
+    try:
+        found = ruled(demo.url, tmp_path, accepted="'always_true_write public.decks' = 'to try things out'")
+    finally:
+        change(demo, "drop policy everybody on decks")
+    assert found.outcome.verdict is Verdict.GO, found.outcome.sentence
+    assert found.share == 1.0
+
+
+@pytest.mark.parametrize(
+    ("plant", "mend", "key"),
+    [
+        (
+            "create policy everybody on bookings for delete to authenticated using (true)",
+            "drop policy everybody on bookings",
+            "always_true_write public.bookings",
+        ),
+        (
+            "create view shown as select * from bookings; grant select on shown to anon",
+            "drop view shown",
+            "definer_view public.shown",
+        ),
+        ("alter role anon bypassrls", "alter role anon nobypassrls", "role_bypasses role anon"),
+    ],
+)
+def test_critical_red_cannot_be_accepted(
+    demo: DemoDatabase, tmp_path: Path, plant: LiteralString, mend: LiteralString, key: str
+) -> None:
+    """What opens a critical table stays red, whatever it is found on, and says that the plan may not accept it."""
+    change(demo, plant)
+    try:
+        found = ruled(demo.url, tmp_path, accepted=f"'{key}' = 'it is meant'")
+    finally:
+        change(demo, mend)
+    assert found.outcome.verdict is Verdict.NO_GO
+    (lint,) = (lint for lint in found.lints if lint.status is not None)
+    assert (lint.key, "which a critical table does not allow" in lint.meaning) == (key, True)
+
+
+def test_stale_acceptance_is_amber(demo: DemoDatabase, tmp_path: Path) -> None:
+    """An entry that matches nothing would accept what comes tomorrow."""
+    found = ruled(demo.url, tmp_path, accepted="'rls_off public.gone' = 'it was small'")
+    assert [(lint.name, lint.status, lint.relation) for lint in found.lints if lint.status is not None] == [
+        ("stale_acceptance", Status.AMBER, "rls_off public.gone")
+    ]
+    assert found.outcome.verdict is Verdict.HOLD
+
+
+def test_bypassing_role_leaves_nothing_protected(demo: DemoDatabase) -> None:
+    """No policy counts for it, so no table does."""
+    change(demo, "alter role authenticated bypassrls", "alter role anon bypassrls")
+    try:
+        found = coverage(demo.url)
+    finally:
+        change(demo, "alter role authenticated nobypassrls", "alter role anon nobypassrls")
+    assert found.protected == 0
+    assert {point.status for point in found.points if point.what.startswith("critical")} == {Status.RED}
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ('"order"', "order"), ('"order"', "public.order"), ('"Orders"', "Orders"), ('"Orders"', 'public."Orders"'),
+        ('"a.b"', '"a.b"'), ('"Gift ""Cards"""', 'public."Gift ""Cards"""'), ("orders", '"orders"'),
+    ],
+)  # fmt: skip
+def test_critical_table_is_found_by_its_name(
+    demo: DemoDatabase, tmp_path: Path, name: LiteralString, written: str
+) -> None:
+    """Whether PostgreSQL quotes it or not, open or closed."""
+    change(demo, f"create table {name} (user_id uuid); alter table {name} enable row level security")
+    try:
+        closed = ruled(demo.url, tmp_path, f"'{written}' = 'user_id'")
+        change(
+            demo,
+            f"grant select on {name} to anon; create policy everybody on {name} for select to anon using (true)",
+        )
+        opened = ruled(demo.url, tmp_path, f"'{written}' = 'user_id'")
+    finally:
+        change(demo, f"drop table {name}")
+    assert (closed.points[0].status, closed.points[0].what) == (Status.GREEN, f"critical table public.{name}")
+    assert (opened.points[0].status, "every row of a critical" in opened.points[0].detail) == (Status.RED, True)
+
+
+def test_schema_without_a_relation_is_said(clone: Callable[[], DemoDatabase], tmp_path: Path) -> None:
+    """Nothing is exposed there, and each critical table is missed."""
+    demo = clone()
+    change(demo, "create schema api")
+    found = ruled(demo.url, tmp_path, schemas='["api"]')
+    assert found.outcome.verdict is Verdict.NO_GO
+    assert "does not exist among the tables of the exposed schemas" in found.points[0].detail
+    assert (found.exposed, found.share) == (0, None)
+    assert next(p for p in found.points if p.what == "coverage").status is Status.UNKNOWN
+    assert "relation" in coverage_relations(found).text
+
+
+@pytest.mark.parametrize("schemas", ["[]", '[""]', '["a,b"]'])
+def test_plan_names_exposed_schemas(tmp_path: Path, schemas: str) -> None:
+    """None at all would look at nothing."""
+    with pytest.raises(PlanError, match=r"rls\.schemas"):
+        ruled("postgresql://nobody@127.0.0.1:1/app", tmp_path, schemas=schemas)
 
 
 def test_missing_critical_table_is_red(demo: DemoDatabase) -> None:
@@ -309,7 +649,7 @@ def test_no_report_is_red(demo: DemoDatabase) -> None:
     """The list asks for a stored report, and says which command stores one."""
     launch = open_launch(demo.url)
     proof = prove_coverage(of(launch), launch.plan, None)
-    assert (proof.points[-1].status, proof.points[-1].fix) == (Status.RED, "golive rls")
+    assert (proof.points[-1].status, proof.points[-1].fix) == (Status.RED, "run 'golive rls'")
 
 
 def test_staging_is_open(staging: str) -> None:

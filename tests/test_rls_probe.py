@@ -55,7 +55,9 @@ def test_healthy_demo_keeps_clients_apart(healthy: DemoDatabase) -> None:
     ]
     (table,) = proof.tables.values()
     assert (table["rows tried"] > 10).all()
-    assert proof.summary == "a client and nobody read 0 rows of other clients in 9 critical tables"
+    assert proof.summary == "neither a client nor anon reads a row of other clients in 9 critical tables"
+    assert proof.title == "Clients read only their own rows"
+    assert (table[["a client reads", "anon reads"]] == "0").all(axis=None)
 
 
 def test_leak_in_each_critical_table_is_found(clone: Clone) -> None:
@@ -77,6 +79,26 @@ LEAKS: dict[str, tuple[LiteralString, str, str]] = {
     "RLS is off": ("alter table payment_transactions disable row level security", "payment_transactions", "data has"),
     "some rows are open": (
         "create policy leak on bookings for select to authenticated using (status = 'completed')",
+        "bookings",
+        "data has leaked",
+    ),
+    "whoever has an address reads it": (
+        "create policy leak on bookings for select to authenticated "
+        "using (current_setting('request.jwt.claims', true)::jsonb ->> 'email' is not null)",
+        "bookings",
+        "data has leaked",
+    ),
+    "whoever gave a second factor reads it": (
+        "create policy leak on bookings for select to authenticated using (true);"
+        "create policy strong on bookings as restrictive to authenticated "
+        "using (current_setting('request.jwt.claims', true)::jsonb ->> 'aal' = 'aal2')",
+        "bookings",
+        "data has leaked",
+    ),
+    "whoever has a session reads it": (
+        "create policy leak on bookings for select to authenticated using (auth.uid() is not null);"
+        "create policy session on bookings as restrictive to authenticated "
+        "using (current_setting('request.jwt.claims', true)::jsonb ->> 'session_id' is not null)",
         "bookings",
         "data has leaked",
     ),
@@ -117,6 +139,7 @@ LOOK_ALIKES: dict[str, LiteralString] = {
     "using (true); create policy less on bookings as restrictive for select to authenticated "
     "using (client_id = auth.uid())",
     "no right at all": "revoke all on bookings from anon, authenticated",
+    "no policy for clients at all": "drop policy bookings_own on bookings",
     "a public table without RLS": "alter table decks disable row level security",
     "a policy that asks a table nobody may read": "revoke select on call_sessions from authenticated, anon",
 }
@@ -155,6 +178,19 @@ UNKNOWNS: dict[str, tuple[LiteralString, str]] = {
     "a policy never answers": (
         "create policy more on bookings for select to authenticated using (pg_sleep(60) is not null)",
         "stopped by the statement timeout",
+    ),
+    "the claims are not a client's": (
+        "create policy leak on bookings for select to authenticated using (true);"
+        "create policy tenant on bookings as restrictive to authenticated "
+        "using (current_setting('request.jwt.claims', true)::jsonb ->> 'tenant' is not null)",
+        "its zero proves nothing",
+    ),
+    "only own rows cannot be read": (
+        "create function broken(whose uuid) returns bool language plpgsql "
+        "as 'begin if whose = auth.uid() then raise exception ''no tenant''; end if; return false; end'; "
+        "drop policy bookings_own on bookings;"
+        "create policy less on bookings for select to authenticated using (broken(client_id))",
+        "cannot be seen to read rows of their own: query failed [P0001]: no tenant",
     ),
     "no row": ("truncate bookings cascade", "no plain client's row"),
     "only readers own rows": ("update bookings set client_id = reader_id", "no plain client's row"),
@@ -302,6 +338,14 @@ def test_owner_that_cannot_be_read_is_a_plan_error(tmp_path: Path, path: str) ->
     """The message quotes the entry and shows both forms."""
     plan = read_plan(plan_with(tmp_path, critical=f'bookings = "{path}"'))
     with pytest.raises(PlanError, match=r"rls.critical.bookings = .* should be a column \('client_id'\)"):
+        owned_tables(plan)
+
+
+@pytest.mark.parametrize("name", ["my-orders", "two words", "a.b.c", '"open'])
+def test_name_that_cannot_be_read_is_a_plan_error(tmp_path: Path, name: str) -> None:
+    """The message quotes the name and says how to write it."""
+    plan = read_plan(plan_with(tmp_path, critical=f"'{name}' = 'client_id'"))
+    with pytest.raises(PlanError, match=rf"rls.critical: '{re.escape(name)}': .* other names in double quotes"):
         owned_tables(plan)
 
 

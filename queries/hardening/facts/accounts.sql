@@ -1,5 +1,4 @@
--- title: How many accounts are a test's, and which stand for them and for the customers?
+-- title: Is any account a test's, and which stand for them and for the customers?
 -- sources: people
-select count(*) filter (where is_test) as tests, min(person::text) filter (where is_test) as test,
-  min(person::text) filter (where not is_test and role = 'client') as customer
-from people
+select exists (select from people where is_test) as tests, (select person::text from people where is_test limit 1) as test,
+  (select person::text from people where not is_test and role = 'client' limit 1) as customer
