@@ -91,7 +91,7 @@ order by i;
 insert into storage.buckets values
   ('deck-cards', 'deck-cards', true, '2026-01-05Z'), ('recordings', 'recordings', false, '2026-01-05Z'), ('zodiac', 'zodiac', true, '2026-01-05Z');
 insert into storage.objects
-select demo.uid(hashtextextended(bucket || path, 0), 120), bucket, path, jsonb_build_object('size', bytes), at
+select md5(bucket || '/' || path)::uuid, bucket, path, jsonb_build_object('size', bytes), at
 from (select 'deck-cards' as bucket, storage_path as path, 40000 + get_byte(uuid_send(id), 1) * 300 as bytes, created_at as at from deck_cards
   union all select 'recordings', storage_path, (extract(epoch from ended_at - started_at) * 4000)::int, ended_at from call_recordings
   union all select 'zodiac', audio_path, 900000 + get_byte(uuid_send(id), 1) * 2000, audio_ready_at from daily_zodiac) files;
