@@ -66,7 +66,7 @@ def prove_backup(rules: BackupRules, folder: Path, database: str, now: datetime)
     return Proof(
         key="backup",
         title="Database backup",
-        points=(*_strange(found), *(_points(rules, folder, past, now) if past else [_none(database, found)])),
+        points=(*_strange(found), *(_points(rules, folder, past, now) if past else [_none(found)])),
         summary=_summary(past[0], now) if past else "",
         tables={"Rows per table, as dumped and as restored": rows(past[0])} if past else {},
     )
@@ -89,11 +89,11 @@ def _strange(found: Found) -> Iterator[Point]:
         yield Point("other files", Status.AMBER, detail, "move them elsewhere, or back up again if one was a backup's")
 
 
-def _none(database: str, found: Found) -> Point:
+def _none(found: Found) -> Point:
     if found.manifests:
-        detail = f"{found.manifests[-1].file}, the first of {database}, was taken after the moment that is judged"
+        detail = f"{found.manifests[-1].file}, the first of this database, was taken after the moment that is judged"
         return Point("age", Status.UNKNOWN, detail, "check the clocks, or judge a later moment")
-    return Point("age", Status.RED, f"there is no backup of {database}", AGAIN)
+    return Point("age", Status.RED, "there is none of this database", AGAIN)
 
 
 def _points(rules: BackupRules, folder: Path, manifests: tuple[Manifest, ...], now: datetime) -> Iterator[Point]:
