@@ -7,15 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from golive_lib import cli_backup, cli_canary, cli_harden, cli_readiness
+from golive_lib import cli_aftercare, cli_backup, cli_canary, cli_harden, cli_readiness
 from golive_lib.console import (
     DbUrl,
     Outputs,
@@ -70,18 +72,30 @@ def demo(
     with stoppable(), opened as database_, open_app(database_) as variables:
         os.environ.update(variables)
         os.environ[PLAN] = str(kit_folder() / "launch.toml")
-        records = [*cli_readiness.prepared(target), *run_all(["readiness", "sanity"], {}, target)]
+        records = [*_eve(target), *cli_readiness.prepared(target), *run_all(["readiness", "sanity"], {}, target)]
         for stage in open_launch().plan.stages:
             records += run_all(["canary"], {"stage": f"{stage.percent:g}"}, target)
             if records[-1].exit_code:  # a launch that may not go on has no next stage
                 break
-        records += run_all(["health"], {}, target)
+        records += run_all(["health", "aftercare"], {}, target)
     report(records, target)
     out.print(Text("\nGo on with any of these:", style="dim"))
     typed = sys.argv[0] if Path(sys.argv[0]).name == "golive" else "golive"  # as this shell found it
     for command in ("lab", "doctor", "harden", "canary --stage 25", "check sanity"):
         out.print(Text(f"  {typed} {command} --db-url {DEMO_SCHEME}{story}", style="dim"))
     return _worst(records)
+
+
+def _eve(target: Path) -> list[RunRecord]:
+    """Report on RLS by the story's clock of the hour before the launch: in the demo no catalog changed since."""
+    url = os.environ[DB_URL]
+    begun = min(stage.starts for stage in open_launch().plan.stages if stage.starts)
+    clock = quote(f"-c golive.now={(begun - timedelta(hours=1)).isoformat()}", safe="")
+    os.environ[DB_URL] = f"{url}{'&' if '?' in url else '?'}options={clock}"
+    try:
+        return run_all(["rls"], {}, target)
+    finally:
+        os.environ[DB_URL] = url
 
 
 @app.command()
@@ -202,6 +216,7 @@ cli_canary.register(app)
 cli_backup.register(app)
 cli_harden.register(app)
 cli_readiness.register(app)
+cli_aftercare.register(app)
 
 
 def _version(wanted: bool) -> None:

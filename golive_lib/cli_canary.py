@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from golive_lib.canary import stage_asked
-from golive_lib.console import COLOURS, DbUrl, Outputs, PlanFile, database, err, out, report, run_all, stoppable
+from golive_lib.console import COLOURS, AsOf, DbUrl, Outputs, PlanFile, database, err, out, report, run_all, stoppable
 from golive_lib.errors import GoliveError, PlanError
 from golive_lib.formats import clock, duration, moment, number, share
 from golive_lib.grid import SHAPES
@@ -53,7 +53,6 @@ def _span(text: str) -> timedelta:
 
 
 StartedAt = Annotated[str, typer.Option(help="When the stage began, ISO 8601 with zone. Default: the plan's 'starts'.")]
-AsOf = Annotated[str, typer.Option(help="Judge as of this moment, ISO 8601 with zone. Default: the database's now.")]
 Percent = Annotated[float | None, typer.Option("--stage", help="In percent of the traffic. Default: what runs then.")]
 Every = Annotated[str, typer.Option(metavar="DURATION", help="From one look to the next.")]
 

@@ -10,10 +10,10 @@ import typer
 
 from golive_lib.backup import prove_backup
 from golive_lib.cli_backup import back_up
-from golive_lib.console import DbUrl, Outputs, PlanFile, database, report, run_all, step
-from golive_lib.errors import GoliveError, QueryError, UsageError
+from golive_lib.console import AsOf, DbUrl, Outputs, PlanFile, database, known_moment, report, run_all, step
+from golive_lib.errors import GoliveError
 from golive_lib.judge import Status
-from golive_lib.launch import instant, open_launch
+from golive_lib.launch import open_launch
 from golive_lib.readiness import last_coverage
 from golive_lib.settings import OUTPUTS, backups_folder, environment, outputs_folder
 from golive_lib.storage import prove_storage, take_storage
@@ -34,7 +34,7 @@ def readiness(  # noqa: PLR0913, PLR0917  the command's options
     stage: Annotated[
         float, typer.Option(help="What the canary's flag must say. Default: the stage by the plan.", min=0, max=100)
     ] = 0,
-    as_of: Annotated[str, typer.Option(help="Judge ages as of this moment, ISO 8601 with zone.")] = "",
+    as_of: AsOf = "",
     allow_writes: Annotated[
         bool, typer.Option("--allow-writes", help="Let contracts that change something run outside demo and staging.")
     ] = False,
@@ -46,23 +46,17 @@ def readiness(  # noqa: PLR0913, PLR0917  the command's options
     outputs: Outputs = None,
 ) -> int:
     """Prove every item of the readiness list and write the report: go, hold or no-go."""
-    target = outputs or outputs_folder(environment(Path.cwd()))
-    if as_of:
-        _instant(as_of)
+    target, moment = outputs or outputs_folder(environment(Path.cwd())), known_moment(as_of)
     with database(db_url, plan):
         records = prepared(target) if prepare else []
-        given = {"stage": f"{stage:g}" if stage else "", "as_of": as_of, "allow_writes": "true" if allow_writes else ""}
+        given = {
+            "stage": f"{stage:g}" if stage else "",
+            "as_of": moment,
+            "allow_writes": "true" if allow_writes else "",
+        }
         records += run_all(["readiness"], {name: value for name, value in given.items() if value}, target)
     report(records, target)
     return records[-1].exit_code
-
-
-def _instant(as_of: str) -> None:
-    """Refuse a moment that is none before anything is started."""
-    try:
-        instant(as_of, "--as-of")
-    except QueryError as error:
-        raise UsageError(str(error)) from None
 
 
 def prepared(target: Path) -> list[RunRecord]:

@@ -13,10 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from golive_lib.errors import GoliveError, SettingsError, UsageError
+from golive_lib.errors import GoliveError, QueryError, SettingsError, UsageError
 from golive_lib.grid import SHAPES
 from golive_lib.judge import Status, Verdict
-from golive_lib.launch import DEMO_SCHEME, choose_plan, is_demo
+from golive_lib.launch import DEMO_SCHEME, choose_plan, instant, is_demo
 from golive_lib.settings import BACKUPS, DB_URL, OUTPUTS, PLAN, backups_folder, environment, outputs_folder, parse_url
 from golive_lib.show import VERDICTS
 
@@ -36,6 +36,7 @@ PlanFile = Annotated[Path | None, typer.Option("--plan", help="The launch plan. 
 Outputs = Annotated[
     Path | None, typer.Option("--outputs", help=f"Where reports go. Default: {OUTPUTS}, else ./outputs.")
 ]
+AsOf = Annotated[str, typer.Option(help="Judge as of this moment, ISO 8601 with zone. Default: the database's now.")]
 out = Console()
 err = Console(stderr=True)
 
@@ -132,6 +133,14 @@ def report(records: Sequence[RunRecord], outputs: Path) -> None:
         out.print(head + Text(record.sentence, style="not bold default"))
         out.print(Text(f"  {outputs / (record.html or record.run_id)}", style="dim"), soft_wrap=True)
     out.print(Text(f"All runs: {outputs / 'index.html'}"), soft_wrap=True)
+
+
+def known_moment(as_of: str) -> str:
+    """Refuse a moment that is none before anything is started; raises UsageError."""
+    try:
+        return instant(as_of, "--as-of").isoformat() if as_of else ""
+    except QueryError as error:
+        raise UsageError(str(error)) from None
 
 
 def findings(found: Sequence[Finding]) -> Table:

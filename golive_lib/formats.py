@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime, tzinfo
     from decimal import Decimal
 
@@ -56,6 +57,12 @@ def share(value: float | Decimal | None) -> str:
     decimals = 1 if 10 <= abs(percent) < 99 else 2  # noqa: PLR2004  near 0 and 100 the second decimal matters
     text = f"{percent:,.{decimals}f}".removesuffix("." + "0" * decimals)  # whole percents alone lose their zeros
     return f"{'0' if text == '-0' else text}{NBSP}%"
+
+
+def sums(currencies: Iterable[Any], amounts: Iterable[Any]) -> str:
+    """Return amounts, each in its currency and never added: ``USD 1,234.50; no currency 3.00``; a dash for none."""
+    pairs = zip(currencies, amounts, strict=True)
+    return "; ".join(f"{currency} {amount:,.2f}" for currency, amount in pairs if not missing(amount)) or MISSING
 
 
 def duration(milliseconds: float | Decimal | None) -> str:

@@ -41,9 +41,9 @@ class Grid:
 
     @property
     def stacks(self) -> bool:
-        """Whether a phone is too narrow for its columns side by side."""
-        widths = (max(len(text) for text in column) for column in zip(self.titles, *self.rows, strict=True))
-        return sum(min(width, _ONE_LINE) for width in widths) > _PHONE
+        """Whether a phone is too narrow for its columns side by side; one of figures alone is better scrolled."""
+        widths = [max(len(text) for text in column) for column in zip(self.titles, *self.rows, strict=True)]
+        return max(widths, default=0) > _ONE_LINE and sum(min(width, _ONE_LINE) for width in widths) > _PHONE
 
 
 def grid_markup(grid: Grid) -> str:

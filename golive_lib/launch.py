@@ -69,10 +69,13 @@ class Launch:
 
         Raises QueryError for an unknown query or parameter, QueryFailed when the database refuses it.
         """
-        query = self.query(name)
         with self.database.snapshot() as snapshot:
-            values = self.values(query, snapshot.clock, params)
-            return snapshot.frame(compose(query, self.queries), values)
+            return self.ask(snapshot, name, **params)
+
+    def ask(self, snapshot: Snapshot, name: str, **params: Value | datetime) -> pd.DataFrame:
+        """Return a query's answer in a snapshot that others look at too; raises as ``frame`` does."""
+        query = self.query(name)
+        return snapshot.frame(compose(query, self.queries), self.values(query, snapshot.clock, params))
 
     def check(self, name: str, *, sample: int = SAMPLE, **params: Value | datetime) -> CheckResult:
         """Judge one check; a failing statement is ``unknown`` with its reason, an unreachable database an error."""

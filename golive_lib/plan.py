@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from golive_lib.errors import PlanError
 from golive_lib.judge import Rule
+from golive_lib.plan_aftercare import AftercareRules
 from golive_lib.plan_readiness import (
     ApiRules,
     BackupRules,
@@ -129,6 +130,7 @@ class Plan:
     api: ApiRules = field(default_factory=ApiRules)
     contracts: dict[str, Contract] = field(default_factory=dict)
     hardening: HardeningRules = field(default_factory=HardeningRules)
+    aftercare: AftercareRules = field(default_factory=AftercareRules)
     path: Path
 
     @model_validator(mode="after")

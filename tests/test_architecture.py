@@ -13,7 +13,7 @@ from golive_lib.query import load
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    ("errors", "settings", "leaks", "plan_types", "plan_readiness"),
+    ("errors", "settings", "leaks", "plan_types", "plan_readiness", "plan_aftercare"),
     (
         "formats",
         "statement",
@@ -23,6 +23,7 @@ LAYERS = (
         "plan",
         "stage",
         "due",
+        "spans",
         "compare",
         "power",
         "series",
@@ -72,12 +73,25 @@ LAYERS = (
         "trials",
         "records",
         "readiness",
+        "day_health",
+        "funnel",
+        "utilization",
+        "recordings",
+        "coverage_change",
+        "ticket",
+        "performance",
+        "aftercare",
         "views",
         "stage_views",
-        "readiness_views",
+        "proof_views",
+        "coverage_views",
+        "health_charts",
+        "funnel_charts",
+        "utilization_charts",
+        "aftercare_views",
     ),
     ("page", "export", "index", "notebooks", "engine", "reports"),
-    ("console", "cli_canary", "cli_backup", "cli_harden", "cli_readiness", "cli"),
+    ("console", "cli_canary", "cli_backup", "cli_harden", "cli_readiness", "cli_aftercare", "cli"),
     ("__main__", "__init__"),
 )
 ORDER = [module for layer in LAYERS for module in layer]
@@ -173,7 +187,14 @@ def test_sql_lives_in_query_files() -> None:
 def test_kits_queries_all_read() -> None:
     """Every query file of the kit has a sound header, and checks read sources rather than the app's tables."""
     queries = load([ROOT / "queries"])
-    apart = ("sources/", "doctor/", "rls/", "backup/", "hardening/")  # those that read the catalog, or are sources
+    apart = (
+        "sources/",
+        "doctor/",
+        "rls/",
+        "backup/",
+        "hardening/",
+        "performance/",
+    )  # those that read the catalog, or are sources
     assert [name for name, query in queries.items() if not query.sources and not name.startswith(apart)] == []
 
 

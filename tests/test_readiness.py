@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, LiteralString
 import pytest
 from plant import change
 
-from golive_lib import readiness, readiness_views
+from golive_lib import proof_views, readiness
 from golive_lib.demo import open_app
 from golive_lib.demo.build import database
 from golive_lib.dump import take_backup
@@ -157,7 +157,7 @@ def test_item_broken_in_the_database_is_no_go(demo: DemoDatabase, env: Mapping[s
     assert ready[item].status is Status.RED
     assert named.lower() in ready[item].reason.lower()
     assert ready[item].title in ready.outcome.sentence
-    assert named.lower() in readiness_views.to_mend(ready).text.lower()
+    assert named.lower() in proof_views.to_mend(ready).text.lower()
 
 
 def test_nothing_set_can_still_be_published(demo: DemoDatabase, env: Mapping[str, str]) -> None:
@@ -165,7 +165,7 @@ def test_nothing_set_can_still_be_published(demo: DemoDatabase, env: Mapping[str
     folders = {name: env[name] for name in (BACKUPS, OUTPUTS)}
     ready = readiness.prove(opened(demo, folders))
     assert ready.outcome.verdict is Verdict.NO_GO
-    assert leak(json.dumps(ready.record(), ensure_ascii=False) + readiness_views.to_mend(ready).markup, ()) is None
+    assert leak(json.dumps(ready.record(), ensure_ascii=False) + proof_views.to_mend(ready).markup, ()) is None
 
 
 def test_missing_secret_is_no_go(demo: DemoDatabase, env: Mapping[str, str]) -> None:
@@ -182,7 +182,7 @@ def test_missing_copy_is_no_go(
     """Without a backup or a manifest the list says which command takes one."""
     ready = readiness.prove(opened(demo, {**env, BACKUPS: str(tmp_path)}))
     assert ready[item].status is Status.RED
-    assert named in readiness_views.to_mend(ready).text
+    assert named in proof_views.to_mend(ready).text
 
 
 @pytest.mark.parametrize("item", ["backup", "storage", "coverage"])

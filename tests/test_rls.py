@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from plant import change
 
+from golive_lib.coverage_views import relations
 from golive_lib.errors import PlanError
 from golive_lib.judge import Status, Verdict
 from golive_lib.launch import Launch, kit_folder, open_launch
-from golive_lib.readiness_views import coverage_relations
 from golive_lib.rls import Coverage, examine, prove_coverage
 
 if TYPE_CHECKING:
@@ -575,7 +575,7 @@ def test_schema_without_a_relation_is_said(clone: Callable[[], DemoDatabase], tm
     assert "does not exist among the tables of the exposed schemas" in found.points[0].detail
     assert (found.exposed, found.share) == (0, None)
     assert next(p for p in found.points if p.what == "coverage").status is Status.UNKNOWN
-    assert "relation" in coverage_relations(found).text
+    assert "relation" in relations(found).text
 
 
 @pytest.mark.parametrize("schemas", ["[]", '[""]', '["a,b"]'])
@@ -628,7 +628,7 @@ def test_record_is_json(demo: DemoDatabase) -> None:
 
 def test_relations_are_shown_with_their_policies(demo: DemoDatabase) -> None:
     """One without any shows a dash, and restrictive ones are told apart."""
-    shown = {line.split()[0]: line for line in coverage_relations(coverage(demo.url)).text.splitlines() if line.strip()}
+    shown = {line.split()[0]: line for line in relations(coverage(demo.url)).text.splitlines() if line.strip()}
     assert shown["public.api_logs"].rstrip().endswith("–")
     assert "but only pay_tx_block_tests (insert)" in shown["public.payment_transactions"]
 

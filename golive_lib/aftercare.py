@@ -1,0 +1,82 @@
+"""The day after: what the launch did to the API, the money, the readers, the recordings and the database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from golive_lib import coverage_change, day_health, funnel, performance, recordings, utilization
+from golive_lib.db import Clock
+from golive_lib.launch import instant
+from golive_lib.proof import Proofs
+from golive_lib.spans import spans
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import pandas as pd
+
+    from golive_lib.coverage_change import CoverageChange
+    from golive_lib.day_health import DayHealth
+    from golive_lib.funnel import Funnel
+    from golive_lib.launch import Launch
+    from golive_lib.performance import Performance
+    from golive_lib.recordings import Recordings
+    from golive_lib.spans import Spans
+    from golive_lib.utilization import Utilization
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aftercare(Proofs):
+    """The sections of the report of the day after, each with its frames, and what they say together."""
+
+    spans: Spans
+    health: DayHealth
+    funnel: Funnel
+    utilization: Utilization
+    recordings: Recordings
+    coverage: CoverageChange
+    performance: Performance
+    said: ClassVar[str] = "in order"
+
+    def record(self) -> dict[str, Any]:
+        """Return what was found as data for JSON; the recordings to listen to and the ticket are files of their own."""
+        ticket = {"ticket.md": self.performance.ticket} if self.performance.ticket else {}
+        return super().record() | {"recordings": _rows(self.recordings.sample)} | ticket
+
+
+def examine(launch: Launch, *, as_of: datetime | str | None = None) -> Aftercare:
+    """Return the report of the hours before an instant, by default the database's now, all from one snapshot.
+
+    Raises DatabaseError without a database, QueryError for an ``as_of`` that is no instant.
+    """
+    with launch.database.snapshot() as snapshot:
+        if as_of:
+            snapshot.clock = Clock(instant(as_of, "as_of"), snapshot.clock.fixed)
+        plan, looked_at = launch.plan, spans(launch.plan, snapshot.clock.now)
+        health = day_health.examine(launch, snapshot, looked_at)
+        paid = funnel.examine(launch, snapshot, looked_at)
+        used = utilization.examine(launch, snapshot, looked_at)
+        recorded = recordings.examine(launch, snapshot, looked_at)
+        changed = coverage_change.compare(launch, looked_at)
+        slow = performance.examine(launch, snapshot, looked_at, health)
+        return Aftercare(
+            proofs=tuple(section.proof for section in (health, paid, used, recorded, changed, slow)),
+            clock=snapshot.clock,
+            launch=plan.name,
+            database=str(launch.database.url),
+            zone=plan.timezone,
+            then=f"nothing in {looked_at.now.title} speaks against the launch",
+            spans=looked_at,
+            health=health,
+            funnel=paid,
+            utilization=used,
+            recordings=recorded,
+            coverage=changed,
+            performance=slow,
+        )
+
+
+def _rows(frame: pd.DataFrame) -> Any:  # noqa: ANN401  JSON may be anything
+    return json.loads(frame.to_json(orient="records", date_format="iso"))

@@ -1,0 +1,88 @@
+"""What the aftercare notebook shows: the day in a few figures, and the ticket ready to paste."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from golive_lib.formats import MISSING, duration, number, share
+from golive_lib.show import Html, Tile, tiles
+
+if TYPE_CHECKING:
+    from golive_lib.aftercare import Aftercare
+    from golive_lib.judge import Status
+    from golive_lib.proof import Point
+
+
+def figures(after: Aftercare) -> Html:
+    """Return the day in figures that a director reads in twenty seconds; what nobody could ask is a dash."""
+    return tiles([*_api(after), *_money(after), *_people(after), _violations(after)])
+
+
+def _api(after: Aftercare) -> list[Tile]:
+    rows = [row for _, row in after.health.totals.iterrows()]
+    if not rows:
+        return [Tile("API P95", MISSING, "", after["day_health"].status)]
+    now, *others = rows
+    before = f"{duration(others[0]['p95_ms'])} {others[0]['span']}" if others else ""
+    failed = f"of {number(now['requests'])} requests"
+    return [
+        Tile("API P95", duration(now["p95_ms"]), before, _point(after, "day_health", "response time")),
+        Tile("Failed requests", share(now["failed_share"]), failed, _point(after, "day_health", "failed requests")),
+    ]
+
+
+def _money(after: Aftercare) -> list[Tile]:
+    now, before = after.funnel.now, after.funnel.before
+    if now is None or not now.count("bookings"):
+        return [Tile("Bookings paid", MISSING, "", after["funnel"].status)]
+    held = f"{share(before.count('paid') / before.count('bookings'))} before the launch" if before else ""
+    paid = share(now.count("paid") / now.count("bookings"))
+    count = f"{number(now.count('completed'))} bookings, refunds not among them"
+    return [
+        Tile("Bookings paid", paid, held, _point(after, "funnel", "bookings that are paid")),
+        Tile("Taken", now.money("all", "all", "completed"), count),
+    ]
+
+
+def _people(after: Aftercare) -> list[Tile]:
+    demand, totals, recorded = after.utilization.demand, after.utilization.totals, after.recordings
+    nobody = talked = MISSING
+    asked = hours = ""
+    if len(demand):
+        nobody, asked = share(demand["unmet_share"].iloc[0]), f"of {number(demand['asked'].iloc[0])} who asked"
+    if len(totals):
+        talked = share(totals["share"].iloc[0])
+        hours = f"of {number(totals['offered_minutes'].iloc[0] / 60)} hours that readers offered"
+    right = number(recorded.population - int(recorded.real["failing"].sum())) if recorded.population else MISSING
+    return [
+        Tile("Found no reader", nobody, asked, _point(after, "utilization", "demand that found no reader")),
+        Tile("Hours talked", talked, hours),
+        Tile("Recordings in order", right, f"of {number(recorded.population)}", after["recordings"].status),
+    ]
+
+
+def _violations(after: Aftercare) -> Tile:
+    found = _find(after, "day_health", "RLS violations")
+    return (
+        Tile("RLS violations", number(len(after.health.violations)), found.detail, found.status)
+        if found
+        else Tile("RLS violations", MISSING, "", after["day_health"].status)
+    )
+
+
+def _find(after: Aftercare, key: str, what: str) -> Point | None:
+    return next((point for point in after[key].points if point.what.startswith(what)), None)
+
+
+def _point(after: Aftercare, key: str, what: str) -> Status:
+    found = _find(after, key, what)
+    return found.status if found else after[key].status
+
+
+def ticket(after: Aftercare) -> Html:
+    """Return the performance ticket as Markdown to copy, or that none is due."""
+    text = after.performance.ticket
+    if text is None:
+        return Html('<p class="gl">No ticket is due.</p>', "No ticket is due.")
+    return Html(f'<pre class="gl gl-scroll" tabindex="0">{escape(text)}</pre>', text)

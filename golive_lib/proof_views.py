@@ -1,0 +1,75 @@
+"""What a notebook shows of a list of proofs: the verdict, the list, and each item with what proves it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+
+from golive_lib.judge import Status
+from golive_lib.show import Html, moment, table, verdict_banner
+from golive_lib.views import Finding
+
+if TYPE_CHECKING:
+    from golive_lib.judge import Outcome
+    from golive_lib.proof import Proof, Proofs
+    from golive_lib.rls import Coverage
+
+LONGEST = 50  # rows of a table that stands behind a proof
+BRIEF = 2  # points of an item named in the list; all are in its section
+_SAID = ["status", "finding"]  # the points above such a table say it
+
+
+def verdict(judged: Proofs | Coverage) -> Finding:
+    """Return what the list says as a whole, or whether row level security is whole."""
+    outcome = judged.outcome
+    return Finding(outcome, verdict_banner(outcome.verdict, outcome.sentence, _facts(judged, outcome)), judged.record())
+
+
+def _facts(judged: Proofs | Coverage, outcome: Outcome) -> dict[str, str]:
+    at = moment(outcome.at, ZoneInfo(outcome.zone))
+    return {
+        "Judged at": f"{at} (clock fixed by the database)" if outcome.clock_fixed else at,
+        "Launch": judged.launch,
+        "Database": judged.database,
+    }
+
+
+def items(list_: Proofs) -> Html:
+    """Return one row per item of the list: its status and why."""
+    rows = [(proof.title, proof.status.value, proof.brief(BRIEF)) for proof in list_]
+    frame = pd.DataFrame(rows, columns=["item", "status", "finding"])
+    return table(frame, caption="The list, item by item", status_column="status")
+
+
+def to_mend(list_: Proofs) -> Html:
+    """Return every point that is not green, the worst first, each with what to do."""
+    order = (Status.RED, Status.UNKNOWN, Status.AMBER)
+    rows = [
+        (f"{proof.title}: {point.what}", point.status.value, point.detail, point.fix or None)
+        for status in order
+        for proof in list_
+        for point in proof.points
+        if point.status is status
+    ]
+    if not rows:
+        return Html('<p class="gl">Nothing: every point is green.</p>', "Nothing: every point is green.")
+    frame = pd.DataFrame(rows, columns=["what", "status", "finding", "what to do"])
+    return table(frame, caption="What stands in the way, the worst first", status_column="status", max_rows=LONGEST)
+
+
+def item(list_: Proofs, key: str) -> Html:
+    """Return one item: its points, and the figures behind them."""
+    return _joined(_proof(list_[key], ZoneInfo(list_.zone)))
+
+
+def _proof(proof: Proof, zone: ZoneInfo) -> list[Html]:
+    points = proof.frame.drop(columns="fix").rename(columns={"what": "looked at", "detail": "finding"})
+    shown = table(points, caption=f"{proof.title}: what was looked at", status_column="status", max_rows=LONGEST)
+    behind = {caption: frame.drop(columns=_SAID, errors="ignore") for caption, frame in proof.tables.items()}
+    return [shown, *(table(frame, caption=caption, tz=zone, max_rows=LONGEST) for caption, frame in behind.items())]
+
+
+def _joined(pieces: list[Html]) -> Html:
+    return Html("".join(piece.markup for piece in pieces), "\n\n".join(piece.text for piece in pieces))
