@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import time, timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from golive_lib.due import instant
 from golive_lib.errors import QueryFailed
 from golive_lib.evidence import interval
 from golive_lib.formats import mask, missing, moment, number, share
@@ -16,7 +18,9 @@ from golive_lib.spans import Span, Spans, earlier
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
+    from datetime import datetime
     from typing import Any
+    from zoneinfo import ZoneInfo
 
     from golive_lib.db import Snapshot
     from golive_lib.launch import Launch
@@ -55,8 +59,8 @@ class Utilization:
     calls_overlapping, windows_overlapping and share.
 
     ``readers`` (by reader, with ``state``, worst first) and ``hours`` (by weekday, 0 = Sunday, and hour of the launch's
-    clock; hours in which nothing was are not there) are of ``week``, ``day`` is ``readers`` of ``last``, and ``totals``
-    has a row for each of the two, by ``span``. ``demand`` has kind, asked, no_reader, unanswered, unmet, unmet_share,
+    clock; hours in which nothing was, or nothing is known, are not there) are of ``week``, ``day`` is ``readers`` of
+    ``last``, and ``totals`` has a row for each of the two, by ``span``. ``demand`` has kind, asked, no_reader, unanswered, unmet, unmet_share,
     low_share and high_share; ``oddities`` has what, count, treated. A frame of a query that failed is empty.
     """
 
@@ -109,7 +113,8 @@ def examine(launch: Launch, snapshot: Snapshot, spans: Spans) -> Utilization:
     oddities = _oddities(week, known)
     note = f"; no call is known before {moment(known['known_since'], launch.zone)}" if _early(week, known) else ""
     points += [*_hours_points(totals, readers, day, launch.plan.aftercare, note), _reading(known)]
-    return Utilization(spans.now, week, readers, _level(whole, "hour"), day, totals, demand, oddities, tuple(points))
+    hours = _since_known(_level(whole, "hour"), week, known["known_since"], launch.zone)
+    return Utilization(spans.now, week, readers, hours, day, totals, demand, oddities, tuple(points))
 
 
 def _minutes(launch: Launch, snapshot: Snapshot, span: Span) -> pd.DataFrame:
@@ -210,6 +215,20 @@ def _oddities(week: Span, known: Row) -> pd.DataFrame:
     if early := _early(week, known):
         rows.append(("hours of this week before the first known call", early, "counted as without a call"))
     return pd.DataFrame(rows, columns=["what", "count", "treated"]).astype({"count": "Int64"})
+
+
+def _since_known(hours: pd.DataFrame, week: Span, first: pd.Timestamp | None, zone: ZoneInfo) -> pd.DataFrame:
+    """Leave out the hours of the week that were over before any call is known: nothing talked is not known of them."""
+    if first is None or missing(first):
+        return hours
+    last = week.until.astimezone(zone)
+
+    def over(weekday: int, hour: int) -> datetime:
+        back = (last.isoweekday() - weekday) % DAYS or (DAYS if hour >= last.hour else 0)
+        return instant(last.date() - timedelta(days=back), time(hour), zone) + timedelta(hours=1)
+
+    cells = zip(hours["weekday"].astype(int), hours["hour"].astype(int), strict=True)
+    return hours[[over(weekday, hour) > first for weekday, hour in cells]].reset_index(drop=True)
 
 
 def _early(week: Span, known: Row) -> int:

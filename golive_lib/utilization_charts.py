@@ -77,7 +77,7 @@ def heat_map(utilization: Utilization, tz: tzinfo) -> Chart:
 
 def _hover(cell: Mapping[Hashable, Any]) -> str:
     if missing(cell["offered_minutes"]):
-        return "no hours offered, no talk"
+        return "nothing offered and talked, or nothing known"
     used = f"{share(cell['share'])} of {number(round(cell['offered_minutes']))} offered min"
     offered = "no hours offered" if missing(cell["share"]) else used
     outside = f"; {number(round(cell['outside_minutes']))} min outside them" if cell["outside_minutes"] else ""

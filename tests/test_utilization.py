@@ -236,12 +236,18 @@ def test_minutes_agree_with_pandas(deployment: tuple[Launch, dict[str, pd.DataFr
         compared = wanted if booked else wanted.drop(columns="booked_minutes")
         assert (ours[compared.columns].fillna(0) - compared).abs().max().max() < 1
         if span == found.week:
-            cells = (
-                found.hours.set_index(found.hours["weekday"] * 24 + found.hours["hour"]).reindex(range(168)).fillna(0)
-            )
-            assert np.abs(cells["offered_minutes"].astype(float) - per_hour[0]).max() < 1
-            assert np.abs(cells["talked_minutes"].astype(float) - per_hour[1]).max() < 1
+            cells = found.hours.set_index((found.hours["weekday"] * 24 + found.hours["hour"]).astype(int))
+            for column, figures in zip(("offered_minutes", "talked_minutes"), map(np.asarray, per_hour), strict=True):
+                assert np.abs(cells[column].astype(float) - figures[cells.index]).max() < 1
+            assert np.delete(np.asarray(per_hour[1]), cells.index).max(initial=0) < 1
     assert wanted["talked_minutes"].sum() > 0
+
+
+def test_hours_before_the_first_known_call_are_blank(staging: str) -> None:
+    """Staging knows of no call before Wednesday, 25 March: Tuesday is not 0 but unknown."""
+    hours = examined(open_launch(staging, plan=ROOT / "examples" / "staging" / "launch.toml")).hours
+    assert set(hours["weekday"]) == {0, 1, 3, 4, 5, 6}
+    assert hours.loc[hours["weekday"] == 1, "hour"].max() == 2
 
 
 def test_demand_agrees_with_pandas(deployment: tuple[Launch, dict[str, pd.DataFrame]]) -> None:

@@ -28,6 +28,7 @@ create index on bookings (client_id);
 create index on bookings (reader_id);
 create index on tarot_v2_readings (created_at);
 create index on tarot_v2_readings (client_id);
+create index on tarot_v2_readings (deck_id);
 create index on tarot_v2_readings (reader_id);
 create index on tarot_v2_card_selections (reading_id, card_position);
 create index on tarot_v2_card_selections (card_id);
