@@ -6,11 +6,11 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from golive_lib.formats import MISSING, duration, number, share
+from golive_lib.judge import Status
 from golive_lib.show import Html, Tile, tiles
 
 if TYPE_CHECKING:
     from golive_lib.aftercare import Aftercare
-    from golive_lib.judge import Status
     from golive_lib.proof import Point
 
 
@@ -38,10 +38,11 @@ def _money(after: Aftercare) -> list[Tile]:
         return [Tile("Bookings paid", MISSING, "", after["funnel"].status)]
     held = f"{share(before.count('paid') / before.count('bookings'))} before the launch" if before else ""
     paid = share(now.count("paid") / now.count("bookings"))
-    count = f"{number(now.count('completed'))} bookings, refunds not among them"
+    then = f", {before.money('all', 'all', 'completed')} before the launch" if before else ""
+    count = f"by {number(now.count('completed'))} bookings, not refunded{then}"
     return [
         Tile("Bookings paid", paid, held, _point(after, "funnel", "bookings that are paid")),
-        Tile("Taken", now.money("all", "all", "completed"), count),
+        Tile(f"Taken in {now.span.title}", now.money("all", "all", "completed"), count),
     ]
 
 
@@ -52,23 +53,22 @@ def _people(after: Aftercare) -> list[Tile]:
     if len(demand):
         nobody, asked = share(demand["unmet_share"].iloc[0]), f"of {number(demand['asked'].iloc[0])} who asked"
     if len(totals):
-        talked = share(totals["share"].iloc[0])
-        hours = f"of {number(totals['offered_minutes'].iloc[0] / 60)} hours that readers offered"
+        now = totals.iloc[0]
+        talked = number(round(now["talked_minutes"] / 60), "h")
+        outside = share(now["outside_minutes"] / now["talked_minutes"]) if now["talked_minutes"] else MISSING
+        hours = f"{outside} outside the hours that readers offer, of which {share(now['share'])} were used"
     right = number(recorded.population - int(recorded.real["failing"].sum())) if recorded.population else MISSING
     return [
-        Tile("Found no reader", nobody, asked, _point(after, "utilization", "demand that found no reader")),
+        Tile("Asked and found no reader", nobody, asked, _point(after, "utilization", "demand that found no reader")),
         Tile("Hours talked", talked, hours),
         Tile("Recordings in order", right, f"of {number(recorded.population)}", after["recordings"].status),
     ]
 
 
 def _violations(after: Aftercare) -> Tile:
-    found = _find(after, "day_health", "RLS violations")
-    return (
-        Tile("RLS violations", number(len(after.health.violations)), found.detail, found.status)
-        if found
-        else Tile("RLS violations", MISSING, "", after["day_health"].status)
-    )
+    found, seen = _find(after, "day_health", "RLS violations"), after.health.violated
+    shown = MISSING if seen is None else number(seen)
+    return Tile("RLS violations", shown, found.detail if found else "", found.status if found else Status.UNKNOWN)
 
 
 def _find(after: Aftercare, key: str, what: str) -> Point | None:
@@ -85,4 +85,4 @@ def ticket(after: Aftercare) -> Html:
     text = after.performance.ticket
     if text is None:
         return Html('<p class="gl">No ticket is due.</p>', "No ticket is due.")
-    return Html(f'<pre class="gl gl-scroll" tabindex="0">{escape(text)}</pre>', text)
+    return Html(f'<pre class="gl" style="white-space:pre-wrap" tabindex="0">{escape(text)}</pre>', text)

@@ -19,12 +19,14 @@ from rich.text import Text
 
 from golive_lib import cli_aftercare, cli_backup, cli_canary, cli_harden, cli_readiness
 from golive_lib.console import (
+    AsOf,
     DbUrl,
     Outputs,
     PlanFile,
     database,
     err,
     findings,
+    known_moment,
     out,
     report,
     run_all,
@@ -154,12 +156,16 @@ def check(
 @app.command()
 def sql(
     name: Annotated[str, typer.Argument(help="A query, such as sanity/consent.")],
+    as_of: AsOf = "",
     db_url: DbUrl = None,
     plan: PlanFile = None,
 ) -> int:
-    """Print a query as any SQL client runs it, with its sources and values written in."""
+    """Print a query as any SQL client runs it, with its sources and the report's values written in."""
+    from golive_lib import aftercare  # noqa: PLC0415  keeps the other commands' start short
+
+    moment = known_moment(as_of)
     with database(db_url, plan):
-        sys.stdout.write(open_launch().sql(name) + "\n;\n")
+        sys.stdout.write(aftercare.sql(open_launch(), name, as_of=moment) + "\n;\n")
     return OK
 
 

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from golive_lib.errors import QueryError
-from golive_lib.formats import age, duration, moment
+from golive_lib.formats import age, duration, mask, moment
 from golive_lib.judge import Status
 from golive_lib.launch import instant
 from golive_lib.proof import Point, Proof
@@ -32,13 +32,12 @@ TITLE = "RLS coverage before and after"
 NOTEBOOK = "rls"
 JUDGED = "judged.json"
 ARTIFACTS = ("rls.html", JUDGED, "relations.csv", "findings.csv")
-AGAIN = "golive rls"
+AGAIN = "run 'golive rls'"
 NAMED = 3
 SHOWN = 20
 BEFORE, AFTER = "report before the launch", "newest report"
 _WRITTEN = ConfigDict(strict=True)  # a later kit may write more; what is read must be as it is today
-_RLS = ("off", "on", "forced")
-_LEVELS = {"red": Status.RED, "amber": Status.AMBER}
+_RLS, _LEVELS = ("off", "on", "forced"), {"red": Status.RED, "amber": Status.AMBER}
 _LISTS = ("anon", "authenticated", "permissive_policies", "restrictive_policies")
 
 
@@ -154,7 +153,7 @@ class CoverageChange:
         if self.begun is None:
             return Point(BEFORE, Status.UNKNOWN, "the plan does not say when the first stage began", "add its 'starts'")
         if self.before is None:
-            fix = f"what stood then cannot be told any more; next time run '{AGAIN}' before the first stage"
+            fix = f"what stood then cannot be told any more; next time {AGAIN} before the first stage"
             detail = f"there is none of this database from before {moment(self.begun, self.zone)}"
             return Point(BEFORE, Status.UNKNOWN, detail, fix)
         return self._state(BEFORE, self.before)
@@ -180,8 +179,10 @@ class CoverageChange:
             detail += f", before the launch {self.both[0].protected} of {self.both[0].exposed}"
         if not judged.exposed:
             return Point("coverage", Status.UNKNOWN, "nothing is exposed", "see [rls] schemas of the plan")
-        whole = judged.protected >= judged.exposed
-        return Point("coverage", Status.GREEN if whole else Status.RED, detail, "" if whole else "mend what is red")
+        if judged.protected >= judged.exposed:
+            return Point("coverage", Status.GREEN, detail)
+        named = ", ".join(mask(relation.relation) for relation in judged.relations if relation.status == Status.RED)
+        return Point("coverage", Status.RED, f"{detail}; open: {named}", "the newest report has the SQL to mend each")
 
     @property
     def proof(self) -> Proof:

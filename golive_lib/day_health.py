@@ -52,6 +52,7 @@ class DayHealth:
     hours: pd.DataFrame = field(default_factory=lambda: _empty("at requests p50_ms p95_ms p99_ms p95_before_ms"))
     gaps: pd.DataFrame = field(default_factory=lambda: _empty("since until seconds expected"))
     violations: pd.DataFrame = field(default_factory=lambda: _empty("event at kind client_ip"))
+    violated: int | None = None  # how many violations there are in all, None when nobody can say
 
     @property
     def proof(self) -> Proof:
@@ -65,7 +66,7 @@ def examine(launch: Launch, snapshot: Snapshot, spans: Spans) -> DayHealth:
     if absent:
         detail = f"names no limit: there is no {', '.join(f'[kpis.{key}]' for key in absent)}"
         return DayHealth((Point("launch plan", Status.UNKNOWN, detail, "add it; the kit's own launch.toml has it"),))
-    audit, violations = _audit(launch, snapshot, spans)
+    audit, violations, violated = _audit(launch, snapshot, spans)
     now = spans.now.values()
     pair = now | {f"before_{name}": value for name, value in spans.day.values().items()}
     try:
@@ -75,7 +76,7 @@ def examine(launch: Launch, snapshot: Snapshot, spans: Spans) -> DayHealth:
         hours = launch.ask(snapshot, "aftercare/health_hours", **pair)
     except QueryFailed as failure:
         reason = Point("telemetry", Status.UNKNOWN, failure.reason, "adapt sources/api_requests.sql")
-        return DayHealth((reason, *audit), violations=violations)
+        return DayHealth((reason, audit), violations=violations, violated=violated)
     live = _live(launch, totals, spans)
     points = (
         _telemetry(launch, live, gaps),
@@ -83,9 +84,9 @@ def examine(launch: Launch, snapshot: Snapshot, spans: Spans) -> DayHealth:
         _response(launch, totals, live),
         _errors(launch, totals, live),
         *_paths(launch, paths, spans),
-        *audit,
+        audit,
     )
-    return DayHealth(points, totals, paths, hours, gaps, violations)
+    return DayHealth(points, totals, paths, hours, gaps, violations, violated)
 
 
 def compared(spans: Spans) -> tuple[Span, ...]:
@@ -144,7 +145,8 @@ def _volume(totals: pd.DataFrame) -> Point:
     detail = "; ".join([said, *(_against(now, other) for _, other in totals.iloc[1:].iterrows())])
     if not day["requests"]:
         return Point("volume", Status.UNKNOWN, detail, "judge it by hand: nothing before it says what is usual")
-    if now["per_hour"] < COLLAPSE * day["per_hour"]:
+    usual = [row["per_hour"] for _, row in totals.iloc[1:].iterrows() if row["requests"]]
+    if now["per_hour"] < COLLAPSE * min(usual):  # a window of some hours is held against the same ones, too
         return Point("volume", Status.AMBER, detail, "find out where the requests have gone")
     return Point("volume", Status.GREEN, detail)
 
@@ -234,24 +236,24 @@ def _listed(said: Sequence[str], total: int) -> str:
     return ", ".join(said) + (f" and {total - len(said)} more" if total > len(said) else "")
 
 
-def _audit(launch: Launch, snapshot: Snapshot, spans: Spans) -> tuple[tuple[Point, ...], pd.DataFrame]:
+def _audit(launch: Launch, snapshot: Snapshot, spans: Spans) -> tuple[Point, pd.DataFrame, int | None]:
     """Judge RLS violations: each is one too many, and a log that does not speak proves nothing."""
     what, none = "RLS violations", _empty("event at kind client_ip")
     try:
         log = launch.ask(snapshot, "aftercare/health_audit", **spans.now.values()).iloc[0]
         rows = launch.ask(snapshot, "aftercare/health_violations", **spans.now.values())
     except QueryFailed as failure:
-        return (Point(what, Status.UNKNOWN, failure.reason, "adapt sources/security_events.sql"),), none
+        return Point(what, Status.UNKNOWN, failure.reason, "adapt sources/security_events.sql"), none, None
     found, events = int(log["violations"]), int(log["events"])
     if found:
         latest = moment(rows["at"].iloc[0], launch.zone)
         fix = "find the request behind each, close the hole, and tell those whose rows were seen"
-        return (Point(what, Status.RED, f"{number(found)}, the latest at {latest}", fix),), rows
+        return Point(what, Status.RED, f"{number(found)}, the latest at {latest}", fix), rows, found
     old = None if missing(log["newest"]) else spans.now.until - log["newest"].to_pydatetime()
     live = liveness(events, (), old, launch.plan.kpis["rls_violations"].freshness)
     if not live.alive:
-        return (Point(what, Status.UNKNOWN, f"none seen, but the audit log is {live.reason}", AUDIT_FIX),), rows
-    return (Point(what, Status.GREEN, f"none among {number(events)} events of the audit log"),), rows
+        return Point(what, Status.UNKNOWN, f"none seen, but the audit log: {live.reason}", AUDIT_FIX), rows, None
+    return Point(what, Status.GREEN, f"none among {number(events)} events of the audit log"), rows, 0
 
 
 def _summary(health: DayHealth) -> str:

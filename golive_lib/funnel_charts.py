@@ -8,13 +8,15 @@ import pandas as pd
 
 from golive_lib.charts import BLUE, GREY, TIME, figure, time_axis
 from golive_lib.formats import number, share
-from golive_lib.funnel import JUDGED, STEPS
+from golive_lib.funnel import STEPS
+from golive_lib.funnel_points import JUDGED
 from golive_lib.show import Chart
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from golive_lib.funnel import Cohort, Funnel
+    from golive_lib.funnel import Funnel
+    from golive_lib.funnel_points import Cohort
 
 NOTHING: Final = "No booking could be followed, so nobody knows how many were paid."
 ROOM: Final = 170  # percent, so that the label of a full bar stays on the page
@@ -25,7 +27,6 @@ def funnel_chart(funnel: Funnel) -> Chart:
     """Return a bar per step, of the last hours and of those before the launch: bookings, and their share of all."""
     chart = figure(title="From booking to call", x_title="bookings, % of all made", height=90 + 62 * len(STEPS))
     names = [title[0].upper() + title[1:] for title in STEPS.values()]
-    names[-1] += ", of these"
     cohorts = ((funnel.before, "before the launch", GREY), (funnel.now, "now", BLUE))
     for cohort, name, colour in cohorts:
         if cohort is not None and cohort.count("bookings"):
@@ -52,7 +53,8 @@ def _labels(cohort: Cohort) -> list[str]:
     labels = []
     for step in STEPS:
         count, of = cohort.count(step), cohort.count("due" if step == "held" else "bookings")
-        labels.append(f"{number(count)} · {share(count / of if of else None)}")
+        base = " of those due" if step == "held" else ""
+        labels.append(f"{number(count)} · {share(count / of if of else None)}{base}")
     return labels
 
 

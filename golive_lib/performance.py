@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from golive_lib.day_health import DayHealth
     from golive_lib.db import Snapshot
     from golive_lib.launch import Launch
+    from golive_lib.plan import Plan
     from golive_lib.query import Query
     from golive_lib.spans import Spans
 
@@ -152,8 +153,7 @@ def examine(launch: Launch, snapshot: Snapshot, spans: Spans, health: DayHealth)
     Looks at the last hours' paths and named queries, and at what the server has counted about the tables of the plan's
     backup schemas, but Supabase's own. What cannot be asked is unknown.
     """
-    schemas = ",".join(schema for schema in launch.plan.backup.schemas if schema not in MANAGED)
-    given = spans.now.values() | {"schemas": schemas}
+    given = spans.now.values() | {"schemas": schemas(launch.plan)}
     counted, days = _counted(launch, snapshot, given)
     remark, statements = _statements(launch, snapshot)
     points, found = [replace(counted, detail=f"{counted.detail}; {remark}")], dict[str, Suspects]()
@@ -169,6 +169,11 @@ def examine(launch: Launch, snapshot: Snapshot, spans: Spans, health: DayHealth)
     points.insert(0, _verdict(due, points))
     result = Performance(tuple(points), found, statements, None)
     return replace(result, ticket=_ticket(launch, spans, health, result)) if due else result
+
+
+def schemas(plan: Plan) -> str:
+    """Return the schemas of the plan whose tables are the app's own, as the queries take them."""
+    return ",".join(schema for schema in plan.backup.schemas if schema not in MANAGED)
 
 
 def _young(point: Point, days: float, *, copied: bool) -> Point:

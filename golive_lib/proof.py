@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
-from golive_lib.judge import Outcome, Status, gate, worst
+from golive_lib.judge import Outcome, Status, Verdict, gate, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -84,7 +84,10 @@ class Proof:
 
 @dataclass(frozen=True, kw_only=True)
 class Proofs:
-    """A list of items judged at one instant; ``then`` says what follows when all of them are proven."""
+    """A list of items judged at one instant; ``then`` says what follows when all of them are proven.
+
+    ``words`` are what people call its verdicts where it is not a launch that is decided.
+    """
 
     proofs: tuple[Proof, ...]
     clock: Clock
@@ -93,6 +96,7 @@ class Proofs:
     zone: str
     then: str
     said: ClassVar[str] = "proven"
+    words: ClassVar[Mapping[Verdict, str]] = {}
 
     def __iter__(self) -> Iterator[Proof]:
         return iter(self.proofs)

@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from golive_lib.judge import Status
+from golive_lib.proof import Proofs
 from golive_lib.show import Html, moment, table, verdict_banner
 from golive_lib.views import Finding
 
 if TYPE_CHECKING:
     from golive_lib.judge import Outcome
-    from golive_lib.proof import Proof, Proofs
+    from golive_lib.proof import Proof
     from golive_lib.rls import Coverage
 
 LONGEST = 50  # rows of a table that stands behind a proof
@@ -24,7 +25,9 @@ _SAID = ["status", "finding"]  # the points above such a table say it
 def verdict(judged: Proofs | Coverage) -> Finding:
     """Return what the list says as a whole, or whether row level security is whole."""
     outcome = judged.outcome
-    return Finding(outcome, verdict_banner(outcome.verdict, outcome.sentence, _facts(judged, outcome)), judged.record())
+    word = judged.words.get(outcome.verdict) if isinstance(judged, Proofs) else None
+    banner = verdict_banner(outcome.verdict, outcome.sentence, _facts(judged, outcome), word)
+    return Finding(outcome, banner, judged.record())
 
 
 def _facts(judged: Proofs | Coverage, outcome: Outcome) -> dict[str, str]:

@@ -121,9 +121,15 @@ def status_badge(status: Status) -> Html:
     return Html(badge(status, status.value), text)
 
 
-def verdict_banner(verdict: Verdict, sentence: str, facts: Mapping[str, str] | None = None) -> Html:
-    """Return the verdict, why in one sentence, and a few facts; a report moves it to the top of its page."""
-    word, status = VERDICTS[verdict]
+def verdict_banner(
+    verdict: Verdict, sentence: str, facts: Mapping[str, str] | None = None, word: str | None = None
+) -> Html:
+    """Return the verdict, why in one sentence, and a few facts; a report moves it to the top of its page.
+
+    ``word`` is what to call the verdict where a launch is not what is decided.
+    """
+    usual, status = VERDICTS[verdict]
+    word = word or usual
     facts = facts or {}
     pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
     markup = (

@@ -39,10 +39,10 @@ _ODDITIES = (
     ("windows_strangers", "windows of somebody who is no reader", "left out", True),
     ("windows_tests", "windows of test accounts", "set apart", False),
     ("calls_backwards", "calls that end before they began", "left out", True),
-    ("calls_open", "calls whose end is missing", "counted as long as booked, else until now", True),
+    ("calls_open", "calls whose end is missing", "counted as long as booked, else for four hours", True),
     ("calls_strangers", "calls with nobody or somebody who is no reader", "left out", True),
     ("calls_tests", "calls of test accounts", "set apart", False),
-    ("calls_running", "calls still going on", "counted as long as booked, else until now", False),
+    ("calls_running", "calls still going on", "counted as long as booked, else for four hours", False),
     ("calls_overlapping", "calls that began during another of the same reader", "shared minutes counted once", False),
     ("windows_overlapping", "windows that begin within another of the same reader", "counted once", False),
     ("bookings_without_minutes", "bookings without a length", "not among the booked minutes", False),
@@ -60,7 +60,9 @@ class Utilization:
 
     ``readers`` (by reader, with ``state``, worst first) and ``hours`` (by weekday, 0 = Sunday, and hour of the launch's
     clock; hours in which nothing was, or nothing is known, are not there) are of ``week``, ``day`` is ``readers`` of
-    ``last``, and ``totals`` has a row for each of the two, by ``span``. ``demand`` has kind, asked, no_reader, unanswered, unmet, unmet_share,
+    ``last``, and ``totals`` has a row for each of the two, by ``span``.
+
+    ``demand`` has kind, asked, no_reader, unanswered, unmet, unmet_share,
     low_share and high_share; ``oddities`` has what, count, treated. A frame of a query that failed is empty.
     """
 
@@ -146,11 +148,13 @@ def _demand(launch: Launch, snapshot: Snapshot, span: Span) -> tuple[pd.DataFram
         f"at most {share(limit)} is allowed): " + ", ".join(_kind(row) for row in frame.iloc[1:].to_dict("records"))
     )
     fix = "offer more hours where the heat map is full, and see why calls do not connect"
-    if unmet / asked <= limit:
+    over = [row for row in frame.to_dict("records") if row["asked"] and row["unmet"] > limit * row["asked"]]
+    if not over:
         return frame, [Point(what, Status.GREEN, detail)]
-    if low > limit:
+    if any(row["low_share"] > limit for row in over):
         return frame, [Point(what, Status.AMBER, detail, fix)]
-    return frame, [Point(what, Status.UNKNOWN, f"{detail}; too few to say", "look again when more have asked")]
+    few = f"{detail}; too few {' and '.join(str(row['kind']) for row in over)} to say"
+    return frame, [Point(what, Status.UNKNOWN, few, "look again when more have asked")]
 
 
 def _kind(row: Row) -> str:

@@ -9,10 +9,12 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, LiteralString
 
+import psycopg
 import pytest
 from plant import change
 
 from golive_lib import aftercare, aftercare_views, funnel_charts, health_charts, proof_views, utilization_charts
+from golive_lib.errors import QueryError
 from golive_lib.judge import Status, Verdict
 from golive_lib.launch import open_launch
 from golive_lib.settings import OUTPUTS
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     Clone = Callable[[], DemoDatabase]
 
-SECTIONS = ["day_health", "funnel", "utilization", "recordings", "coverage_change", "performance"]
+SECTIONS = ["day_health", "flow", "funnel", "utilization", "recordings", "coverage_change", "performance"]
 ELSEWHERE = "coverage_change"  # judged from stored reports, not from this database
 
 
@@ -118,11 +120,33 @@ def test_nothing_to_look_at_is_unknown_and_can_be_shown(clone: Clone, statements
 
 
 def test_past_moment_is_judged_by_its_own_hours(healthy: DemoDatabase) -> None:
-    """As of two days earlier the hours are those before it."""
-    after = examined(healthy, as_of="2026-03-23T22:00:00Z")
-    assert after.spans.now.until.isoformat() == "2026-03-23T22:00:00+00:00"
+    """As of a day earlier the hours are those before it."""
+    after = examined(healthy, as_of="2026-03-24T22:00:00Z")
+    assert after.spans.now.until.isoformat() == "2026-03-24T22:00:00+00:00"
     assert after.health.totals["newest"].iloc[0] <= after.spans.now.until
     assert int(after.health.totals["requests"].iloc[0]) != int(examined(healthy).health.totals["requests"].iloc[0])
+
+
+@pytest.mark.parametrize(
+    ("as_of", "words"), [("2026-03-20T00:00:00Z", "is before the launch"), ("2027-01-01T00:00:00Z", "is to come")]
+)
+def test_moment_that_is_no_day_after_is_refused(healthy: DemoDatabase, as_of: str, words: str) -> None:
+    """Neither the days before the launch nor those to come can be looked back at."""
+    with pytest.raises(QueryError, match=words):
+        examined(healthy, as_of=as_of)
+
+
+@pytest.mark.parametrize("folder", ["aftercare", "performance"])
+def test_every_query_can_be_traced(healthy: DemoDatabase, folder: str) -> None:
+    """Each is printed with the report's own hours, and runs as it stands."""
+    launch = open_launch(healthy.url)
+    names = [name for name in launch.queries if name.startswith(f"{folder}/") and name != "performance/statements"]
+    assert len(names) > 9
+    with psycopg.connect(healthy.url.replace("+psycopg", "")) as connection:
+        for name in names:
+            text = aftercare.sql(launch, name)
+            assert ":since" not in text
+            connection.execute(text.encode())
 
 
 def test_command_leaves_the_sample_and_the_ticket(clone: Clone, tmp_path: Path) -> None:

@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 from plant import change
 
-from golive_lib.funnel import JUDGED, STEPS, Funnel, _compared, examine, newcombe, wilson
+from golive_lib.funnel import STEPS, Funnel, examine
 from golive_lib.funnel_charts import NOTHING, funnel_chart, hours_chart
+from golive_lib.funnel_points import JUDGED, Cohort, compared
+from golive_lib.intervals import newcombe, wilson
 from golive_lib.judge import Status
 from golive_lib.launch import Launch, open_launch
 from golive_lib.query import compose
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golive_lib.demo import DemoDatabase
-    from golive_lib.funnel import Cohort
     from golive_lib.proof import Point
 
     Clone = Callable[[], DemoDatabase]
@@ -220,7 +221,7 @@ def test_pending_agrees_with_pandas(healthy: DemoDatabase, usual: Funnel) -> Non
     old = tried[(tried["status"] == "pending") & (tried["at"] < until - timedelta(hours=1)) & ~tried["by_test"]]
     detail = of(usual, "pending").detail
     assert detail.startswith(f"{len(old)} payments since ")
-    assert f": USD {old['amount'].sum():,.2f};" in detail
+    assert f"(USD {old['amount'].sum():,.2f} in all)" in detail
     assert usual.pending["payment_id"].tolist() == old.sort_values("at")["payment"].head(20).tolist()
 
 
@@ -255,7 +256,7 @@ def test_drop_is_judged_by_its_interval(low: float, high: float, status: Status)
     """Red when all of it is below five points, amber when proven or not ruled out, green when that is ruled out."""
     row = (JUDGED, 0.8, 0.8, (low + high) / 2, low, high, "as said")
     names = ["conversion", "prelaunch_share", "now_share", "points", "low_points", "high_points", "said"]
-    assert _compared(pd.DataFrame([row], columns=names), 0.05).status is status
+    assert compared(pd.DataFrame([row], columns=names), 0.05).status is status
 
 
 # What was planted.

@@ -3,7 +3,7 @@
 --   windows, and overlapping calls, count once. On one local day a change without times and not available drops the windows that
 --   begin that day, with times it cuts those hours; hours added win over both. A change is in the time zone of most of the
 --   reader's windows, else the launch's. Clocks put back: a time that comes twice is its second; put forward: one that never
---   comes is as much later. A call without an end lasts until now, or as long as was booked if that is shorter; one that ends
+--   comes is as much later. A call without an end lasts as long as was booked, else four hours, and no longer than until now; one that ends
 --   before it began is left out, as are test accounts and whoever is no reader. Calls and windows that begin within another
 --   are counted as overlapping. Cancelled bookings book nothing. Idle and overloaded are limits of the plan on used over offered.
 -- sources: people, availability, availability_overrides, bookings, talks
@@ -52,7 +52,7 @@ offered as (
 booked as (
   select reader, range_agg(tstzrange(scheduled_at, scheduled_at + greatest(minutes, 0) * interval '1 minute')) * span as spells
   from bookings join readers using (reader), whole
-  where scheduled_at < :until and status is distinct from 'cancelled' and not by_test
+  where scheduled_at < :until and scheduled_at >= :since - interval '1 day' and status is distinct from 'cancelled' and not by_test
   group by reader, span),
 held as materialized (
   select reader, during, connected_at,
@@ -61,7 +61,7 @@ held as materialized (
   from (
     select t.reader, t.call, t.connected_at,
       tstzrange(t.connected_at, coalesce(t.ended_at, greatest(t.connected_at,
-        least(:until, t.connected_at + b.minutes * interval '1 minute')))) as during
+        least(:until, t.connected_at + coalesce(b.minutes, 240) * interval '1 minute')))) as during
     from talks t join readers using (reader) left join bookings b using (booking)
     where t.connected_at < :until and (t.ended_at is null or t.ended_at >= greatest(t.connected_at, :since))
       and not exists (select from tests where person = t.client)
