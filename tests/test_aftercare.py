@@ -16,7 +16,7 @@ from plant import change
 from golive_lib import aftercare, aftercare_views, funnel_charts, health_charts, proof_views, utilization_charts
 from golive_lib.errors import QueryError
 from golive_lib.judge import Status, Verdict
-from golive_lib.launch import open_launch
+from golive_lib.launch import kit_folder, open_launch
 from golive_lib.settings import OUTPUTS
 
 if TYPE_CHECKING:
@@ -80,6 +80,18 @@ def test_fault_is_named(clone: Clone, fault: str) -> None:
     assert after[section].status is status
     assert after[section].title in after.outcome.sentence
     assert after.outcome.verdict is (Verdict.NO_GO if status is Status.RED else Verdict.HOLD)
+
+
+def test_every_section_is_in_the_notebook() -> None:
+    """What is judged is shown, with the queries behind it."""
+    text = (kit_folder() / "notebooks" / "aftercare.ipynb").read_text()
+    assert [key for key in SECTIONS if f'item(after, \\"{key}\\")' not in text] == []
+    named = {
+        name.rsplit("/", 1)[1]
+        for name in open_launch("postgresql://nobody@nowhere/none").queries
+        if name[:10] == "aftercare/"
+    }
+    assert sorted(name for name in named if name not in text) == []
 
 
 def everything_shown(after: Aftercare) -> str:
