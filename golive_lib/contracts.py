@@ -20,7 +20,6 @@ from golive_lib.formats import duration, missing, moment
 from golive_lib.judge import Status
 from golive_lib.leaks import secrets_of
 from golive_lib.proof import Point, Proof
-from golive_lib.query import compose
 from golive_lib.settings import Secret
 
 if TYPE_CHECKING:
@@ -238,7 +237,7 @@ def _subject(launch: Launch, snapshot: Snapshot, name: str) -> Subject:
                 return Subject(problem=f"{variable} does not say whose it is, so no {name} of theirs is known")
             people[param.name] = person
     try:
-        found = snapshot.frame(compose(query, launch.queries), launch.values(query, snapshot.clock, people))
+        found = launch.ask(snapshot, query.name, **people)
     except QueryFailed as failure:
         return Subject(problem=f"no {name} could be found: {failure.reason}")
     value = "" if found.empty or missing(found.iloc[0, 0]) else str(found.iloc[0, 0])

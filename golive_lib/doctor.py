@@ -41,7 +41,7 @@ def examine(launch: Launch, now: Callable[[], datetime] = lambda: datetime.now(U
     links = launch.database.links()
     skew = (now() - links[1].server_time).total_seconds()
     with launch.database.snapshot() as snapshot:
-        role = snapshot.frame(compose(launch.queries["doctor/role"], launch.queries), {}).iloc[0]
+        role = launch.ask(snapshot, "doctor/role").iloc[0]
         return (
             *_server(launch, role, links),
             _clock(snapshot, skew),

@@ -18,7 +18,6 @@ from golive_lib.errors import BackupError, QueryFailed, SettingsError
 from golive_lib.formats import missing
 from golive_lib.manifest import PART, Extension, Manifest, Outside, Rows, digest, settle, stamp, write_manifest
 from golive_lib.pg_tools import contents, find_tools, run
-from golive_lib.query import compose
 from golive_lib.settings import BACKUP_URL, parse_url
 from golive_lib.statement import Statement
 
@@ -144,9 +143,8 @@ def _database(launch: Launch) -> Database:
 
 
 def _ask(launch: Launch, snapshot: Snapshot, name: str, schemas: Sequence[str] | None = None) -> pd.DataFrame:
-    query = launch.query(f"backup/{name}")
-    values = {} if schemas is None else {"schemas": json.dumps(list(schemas))}
-    return snapshot.frame(compose(query, launch.queries), values)
+    given = {} if schemas is None else {"schemas": json.dumps(list(schemas))}
+    return launch.ask(snapshot, f"backup/{name}", **given)
 
 
 def system(launch: Launch, snapshot: Snapshot) -> str:

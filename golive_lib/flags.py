@@ -14,7 +14,6 @@ from golive_lib.formats import ELLIPSIS, MISSING, mask, missing
 from golive_lib.judge import Status
 from golive_lib.leaks import without_keys
 from golive_lib.proof import Point, Proof
-from golive_lib.query import compose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,7 +61,7 @@ def prove_flags(launch: Launch, snapshot: Snapshot, *, stage: float | None) -> P
     if not rules.expected and not rules.percentage:
         return _unknown("the plan expects no flag", "list them in [flags.expected] of the plan")
     try:
-        rows = snapshot.frame(compose(launch.query(SOURCE), launch.queries), {})
+        rows = launch.ask(snapshot, SOURCE)
     except QueryFailed as failure:
         return _unknown(failure.reason, "adapt sources/flags.sql in a query folder of the plan's own")
     if rows.empty:

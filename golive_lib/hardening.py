@@ -28,7 +28,6 @@ from golive_lib.guards import (
 from golive_lib.judge import Status
 from golive_lib.marks import prove_marks
 from golive_lib.proof import Point, Proof
-from golive_lib.query import compose
 from golive_lib.rls_probe import as_others, same_database
 
 if TYPE_CHECKING:
@@ -148,9 +147,8 @@ def _refused(actor: Actor, launch: Launch, required: Sequence[Guard], lately: Ma
 
 def _paid(launch: Launch, snapshot: Snapshot) -> list[Point]:
     what = f"payments of the last {_lookback(launch)}"
-    query = launch.query(f"{FOLDER}facts/by_tests")
     try:
-        found = snapshot.frame(compose(query, launch.queries), window(launch, snapshot.clock.now))
+        found = launch.ask(snapshot, f"{FOLDER}facts/by_tests", **window(launch, snapshot.clock.now))
     except QueryFailed as failure:
         return [Point(what, Status.UNKNOWN, failure.reason, "adapt sources/payment_attempts.sql")]
     if found.empty:

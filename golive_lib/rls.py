@@ -13,7 +13,6 @@ from golive_lib.formats import age, share
 from golive_lib.judge import Outcome, Status, gate, worst
 from golive_lib.owners import owned_tables
 from golive_lib.proof import Point, Proof
-from golive_lib.query import compose
 from golive_lib.rls_catalog import TABLES, Catalog, Lint, exposed, granted, rows
 from golive_lib.rls_lints import find
 
@@ -207,8 +206,7 @@ def _mended(lint: Lint) -> str:
 
 def _catalog(launch: Launch, snapshot: Snapshot) -> Catalog:
     def ask(query: str) -> pd.DataFrame:
-        values = {"schemas": ",".join(launch.plan.rls.schemas)}
-        return snapshot.frame(compose(launch.query(f"rls/{query}"), launch.queries), values)
+        return launch.ask(snapshot, f"rls/{query}", schemas=",".join(launch.plan.rls.schemas))
 
     return Catalog(ask("relations"), ask("policies"), ask("reached"), ask("functions"), ask("surroundings"))
 

@@ -48,7 +48,7 @@ def take_storage(launch: Launch, folder: Path, progress: Callable[[str], None] =
     """
     with working(folder) as work, launch.database.snapshot() as snapshot:
         progress("counting the objects of each bucket")
-        buckets = _buckets(_ask(launch, snapshot, "storage/buckets"))
+        buckets = _buckets(launch.ask(snapshot, "storage/buckets"))
         total = sum(bucket.objects for bucket in buckets)
         listed = None
         if total <= launch.plan.storage.most_objects:
@@ -67,11 +67,6 @@ def take_storage(launch: Launch, folder: Path, progress: Callable[[str], None] =
             sha256=None,
         )
         return store(folder, work, manifest, listed)
-
-
-def _ask(launch: Launch, snapshot: Snapshot, name: str) -> pd.DataFrame:
-    query = launch.query(name)
-    return snapshot.frame(compose(query, launch.queries), launch.values(query, snapshot.clock, {}))
 
 
 def _buckets(frame: pd.DataFrame) -> tuple[Bucket, ...]:
@@ -101,7 +96,7 @@ def _objects(
 
 def _missing(launch: Launch, snapshot: Snapshot) -> int | None:
     try:
-        return int(_ask(launch, snapshot, "storage/pointers")["missing"].sum())
+        return int(launch.ask(snapshot, "storage/pointers")["missing"].sum())
     except QueryFailed:  # the manifest says that nobody knows, and readiness asks again and says why
         return None
 
@@ -218,8 +213,8 @@ def _pointed(launch: Launch, snapshot: Snapshot) -> tuple[list[Point], dict[str,
     """Look up every file that a table points to, live."""
     what = "files that tables point to"
     try:
-        holders = _ask(launch, snapshot, "storage/pointers")
-        first = _ask(launch, snapshot, "storage/missing") if holders["missing"].sum() else None
+        holders = launch.ask(snapshot, "storage/pointers")
+        first = launch.ask(snapshot, "storage/missing") if holders["missing"].sum() else None
     except QueryFailed as failure:
         fix = "adapt sources/stored_files.sql in a query folder of the plan's own"
         return [Point(what, Status.UNKNOWN, failure.reason, fix)], {}
