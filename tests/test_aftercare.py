@@ -57,6 +57,22 @@ BROKEN: dict[str, tuple[str, Status, tuple[LiteralString, ...]]] = {
         Status.RED,
         ("update payment_transactions set status = 'failed' where created_at > timestamptz '2026-03-25 02:00Z'",),
     ),
+    "payments are given back": (
+        "funnel",
+        Status.RED,
+        (
+            "update payment_transactions set status = 'refunded' where status = 'succeeded' "
+            "and created_at > timestamptz '2026-03-25 02:00Z'",
+        ),
+    ),
+    "calls no longer connect": (
+        "funnel",
+        Status.RED,
+        (
+            "update call_sessions set connected_at = null, status = 'failed' "
+            "where requested_at > timestamptz '2026-03-25 04:00Z'",
+        ),
+    ),
     "nobody answers": (
         "utilization",
         Status.AMBER,
