@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from golive_lib.spans import Span, Spans
 
 TITLE = "Health"
-KPIS = ("api_p95", "api_errors", "rls_violations")
+AUDIT = "rls_violations"
+KPIS = ("api_p95", "api_errors", AUDIT)
 COLLAPSE = 0.5  # of the requests per hour of the day before
 WORSE = 0.01  # of a path's requests, beyond noise, before it is worth a look
 NAMED = 3
@@ -65,7 +66,11 @@ def examine(launch: Launch, snapshot: Snapshot, spans: Spans) -> DayHealth:
     absent = [key for key in KPIS if key not in launch.plan.kpis]
     if absent:
         detail = f"names no limit: there is no {', '.join(f'[kpis.{key}]' for key in absent)}"
-        return DayHealth((Point("launch plan", Status.UNKNOWN, detail, "add it; the kit's own launch.toml has it"),))
+        lacking = Point("launch plan", Status.UNKNOWN, detail, "add it; the kit's own launch.toml has it")
+        if AUDIT in absent:
+            return DayHealth((lacking,))
+        audit, violations, violated = _audit(launch, snapshot, spans)  # a violation is red whatever else is unknown
+        return DayHealth((lacking, audit), violations=violations, violated=violated)
     audit, violations, violated = _audit(launch, snapshot, spans)
     now = spans.now.values()
     pair = now | {f"before_{name}": value for name, value in spans.day.values().items()}
@@ -250,7 +255,7 @@ def _audit(launch: Launch, snapshot: Snapshot, spans: Spans) -> tuple[Point, pd.
         fix = "find the request behind each, close the hole, and tell those whose rows were seen"
         return Point(what, Status.RED, f"{number(found)}, the latest at {latest}", fix), rows, found
     old = None if missing(log["newest"]) else spans.now.until - log["newest"].to_pydatetime()
-    live = liveness(events, (), old, launch.plan.kpis["rls_violations"].freshness)
+    live = liveness(events, (), old, launch.plan.kpis[AUDIT].freshness)
     if not live.alive:
         return Point(what, Status.UNKNOWN, f"none seen, but the audit log: {live.reason}", AUDIT_FIX), rows, None
     return Point(what, Status.GREEN, f"none among {number(events)} events of the audit log"), rows, 0

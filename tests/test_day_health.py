@@ -298,12 +298,28 @@ def test_missing_table_is_unknown_with_the_reason(clone: Clone) -> None:
     assert of(health, "RLS violations").status is Status.GREEN
 
 
+def without(url: str, *kpis: str) -> DayHealth:
+    """Look at a database by a plan that lacks these KPIs."""
+    there = open_launch(url, plan=ROOT / "launch.toml")
+    plan = replace(there.plan, kpis={key: kpi for key, kpi in there.plan.kpis.items() if key not in kpis})
+    return looked(Launch(plan, there.queries, there.database))[1]
+
+
 def test_plan_without_the_limits_is_unknown(healthy: DemoDatabase) -> None:
     """Nothing is judged by a limit that nobody set."""
-    there = open_launch(healthy.url, plan=ROOT / "launch.toml")
-    plan = replace(there.plan, kpis={key: kpi for key, kpi in there.plan.kpis.items() if key != "api_errors"})
-    _, health = looked(Launch(plan, there.queries, there.database))
+    health = without(healthy.url, "api_p95", "rls_violations")
     assert [(point.what, point.status) for point in health.points] == [("launch plan", Status.UNKNOWN)]
+
+
+def test_violation_is_red_without_other_limits(clone: Clone) -> None:
+    """What nobody set a limit for hides no violation."""
+    demo = clone()
+    change(
+        demo,
+        "insert into security_audit_logs (created_at, event_type) "
+        "values (timestamptz '2026-03-25 12:00Z', 'rls_violation')",
+    )
+    assert of(without(demo.url, "api_errors"), "RLS violations").status is Status.RED
 
 
 def test_one_stretch_is_compared_once(healthy: DemoDatabase) -> None:
