@@ -32,9 +32,8 @@ TITLE = "RLS coverage before and after"
 NOTEBOOK = "rls"
 JUDGED = "judged.json"
 ARTIFACTS = ("rls.html", JUDGED, "relations.csv", "findings.csv")
-AGAIN = "run 'golive rls'"
-NAMED = 3
-SHOWN = 20
+AGAIN, RUN = "golive rls", "run 'golive rls'"
+NAMED, SHOWN = 3, 20
 BEFORE, AFTER = "report before the launch", "newest report"
 _WRITTEN = ConfigDict(strict=True)  # a later kit may write more; what is read must be as it is today
 _RLS, _LEVELS = ("off", "on", "forced"), {"red": Status.RED, "amber": Status.AMBER}
@@ -153,23 +152,23 @@ class CoverageChange:
         if self.begun is None:
             return Point(BEFORE, Status.UNKNOWN, "the plan does not say when the first stage began", "add its 'starts'")
         if self.before is None:
-            fix = f"what stood then cannot be told any more; next time {AGAIN} before the first stage"
+            fix = f"what stood then cannot be told any more; next time run '{AGAIN}' before the first stage"
             detail = f"there is none of this database from before {moment(self.begun, self.zone)}"
             return Point(BEFORE, Status.UNKNOWN, detail, fix)
         return self._state(BEFORE, self.before)
 
     def _newest(self) -> Point:
         if self.after is None:
-            return Point(AFTER, Status.UNKNOWN, "there is none of this database since the launch began", AGAIN)
+            return Point(AFTER, Status.UNKNOWN, "there is none of this database since the launch began", RUN)
         state = self._state(AFTER, self.after)
         if state.status is Status.GREEN and self.now - self.after.judged_at > self.max_age:
             allowed = duration(self.max_age.total_seconds() * 1_000)
-            return Point(AFTER, Status.AMBER, f"{state.detail}; at most {allowed} is fresh", AGAIN)
+            return Point(AFTER, Status.AMBER, f"{state.detail}; at most {allowed} is fresh", RUN)
         return state
 
     def _state(self, what: str, report: Report) -> Point:
         if report.judged.unsure:
-            return Point(what, Status.UNKNOWN, f"could not judge: {'; '.join(report.judged.unsure)}", AGAIN)
+            return Point(what, Status.UNKNOWN, f"could not judge: {'; '.join(report.judged.unsure)}", RUN)
         old = age(self.now - report.judged_at)
         return Point(what, Status.GREEN, f"of {moment(report.judged_at, self.zone)}, {old}: {report.artifacts[0]}")
 

@@ -153,8 +153,8 @@ def _demand(launch: Launch, snapshot: Snapshot, span: Span) -> tuple[pd.DataFram
         return frame, [Point(what, Status.GREEN, detail)]
     if any(row["low_share"] > limit for row in over):
         return frame, [Point(what, Status.AMBER, detail, fix)]
-    few = f"{detail}; too few {' and '.join(str(row['kind']) for row in over)} to say"
-    return frame, [Point(what, Status.UNKNOWN, few, "look again when more have asked")]
+    few = " and ".join(str(row["kind"]) for row in over if row["kind"] != "all") or "all"
+    return frame, [Point(what, Status.UNKNOWN, f"{detail}; of {few} too few to say", "look again when more have asked")]
 
 
 def _kind(row: Row) -> str:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -289,7 +290,8 @@ def _child(process: subprocess.Popen[str], demo: DemoDatabase) -> psutil.Process
     with psycopg.connect(demo.admin_url.replace("+psycopg", ""), autocommit=True) as admin:
         while process.poll() is None:
             if admin.execute(waiting).fetchone() is not None:
-                return next(each for each in psutil.Process(process.pid).children() if each.name() == "pg_dump")
+                with suppress(psutil.NoSuchProcess):  # another child may end meanwhile
+                    return next(each for each in psutil.Process(process.pid).children() if each.name() == "pg_dump")
             os.sched_yield()
     pytest.fail(f"it ended before: {process.communicate()}")
 

@@ -233,7 +233,7 @@ def test_no_report_since_is_unknown(healthy: DemoDatabase, keep: Keep) -> None:
     keep(healthy, PAST)
     found = held(opened(healthy))
     assert statuses(found) == {BEFORE: Status.GREEN, AFTER: Status.UNKNOWN}
-    assert next(point.fix for point in found.points if point.what == AFTER) == "golive rls"
+    assert next(point.fix for point in found.points if point.what == AFTER) == "run 'golive rls'"
 
 
 @pytest.mark.usefixtures("outputs")

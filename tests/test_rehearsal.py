@@ -236,8 +236,9 @@ def _restoring(folder: Path, process: subprocess.Popen[str]) -> psutil.Process:
     """Wait until pg_restore is at work, and return the scratch server."""
     server = _server(folder, process)
     while process.poll() is None:
-        if any(each.name() == "pg_restore" for each in psutil.Process(process.pid).children(recursive=True)):
-            return server
+        with suppress(psutil.NoSuchProcess):  # any of them may end meanwhile
+            if any(each.name() == "pg_restore" for each in psutil.Process(process.pid).children(recursive=True)):
+                return server
         os.sched_yield()
     pytest.fail(f"it ended before: {process.communicate()}")
 

@@ -556,7 +556,7 @@ def test_no_demand_is_unknown(clone: Clone) -> None:
 def test_limit_of_unmet_demand_is_the_plans(clone: Clone) -> None:
     """What is amber by the kit's limit is green by a plan that allows more."""
     demo = clone()
-    change(demo, "update emergency_calls set answered_at = null")
+    change(demo, "update emergency_calls set answered_at = null where hashtext(id::text) % 2 = 0")
     launch = opened(demo)
     lenient = replace(launch.plan, aftercare=AftercareRules(unmet=0.9))
     found = [point(examined(Launch(plan, launch.queries, launch.database)), DEMAND) for plan in (launch.plan, lenient)]
