@@ -231,13 +231,12 @@ def compare(launch: Launch, spans: Spans) -> CoverageChange:
 
 def _stored(outputs: Path, database: str) -> tuple[list[Report], tuple[str, ...]]:
     """Return a database's reports, the oldest first, and what is wrong with those that cannot be read."""
-    place = database.rpartition(" as ")[0]
     reports, unreadable = [], []
     for record in read_records(outputs, f"*-{NOTEBOOK}-*"):
         told = (record.notebook, record.state) == (NOTEBOOK, "finished")
         if not record.database:
             unreadable.append(f"{record.run_id}: its record cannot be read")
-        elif told and record.database.rpartition(" as ")[0] == place:
+        elif told and record.is_of(database):
             try:
                 reports.append(_read(outputs, record))
             except (OSError, ValidationError, QueryError):

@@ -91,11 +91,6 @@ def instant(day: date, at: time, zone: ZoneInfo) -> datetime:
     return _utc(wall, zone)
 
 
-def local_day(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """Return the local day's start and end (UTC, end excluded): 23, 24 or 25 hours apart."""
-    return instant(day, time(), zone), instant(day + _DAY, time(), zone)
-
-
 def latest_due(event: DueEvent, now: datetime) -> date:
     """Return the local day of the latest due moment at or before ``now``, the one to be judged."""
     _aware(now)

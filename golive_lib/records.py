@@ -47,6 +47,10 @@ class RunRecord:
         """0 go, 1 crash, 3 hold or unknown, 4 red."""
         return EXIT_CODES[Verdict(self.verdict)] if self.verdict else CRASHED
 
+    def is_of(self, database: str) -> bool:
+        """Say whether the run was of this database, whoever was connected."""
+        return self.database.rpartition(" as ")[0] == database.rpartition(" as ")[0]
+
 
 def read_records(outputs: Path, runs: str = "[!.]*") -> list[RunRecord]:
     """Return the records of all published runs; one that cannot be read is listed as failed, never left out."""
@@ -85,13 +89,12 @@ def _unreadable(path: Path, error: Exception) -> RunRecord:
 
 def newest(outputs: Path, notebook: str, database: str) -> RunRecord | None:
     """Return the latest run of a notebook that could judge a database, whoever was connected; None without one."""
-    place = database.rpartition(" as ")[0]
     runs = [
         record
         for record in read_records(outputs, f"*-{notebook}-*")
         if record.notebook == notebook
         and record.judged_at
         and record.status != Status.UNKNOWN
-        and record.database.rpartition(" as ")[0] == place
+        and record.is_of(database)
     ]
     return max(runs, key=lambda record: record.judged_at or "", default=None)

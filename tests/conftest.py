@@ -9,10 +9,14 @@ import pytest
 from servers import debian_15, transaction_pooler
 
 from golive_lib.demo import DemoDatabase, DemoServer, open_demo
+from golive_lib.demo.api import serve
+from golive_lib.demo.app import environment
 from golive_lib.demo.build import database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from golive_lib.demo.api import Api
 
 STAGING = Path(__file__).parents[2] / "shared" / "staging" / "staging.sql"
 PRISTINE = "pristine"  # a copy nobody connects to, as a template must be
@@ -80,3 +84,16 @@ def debian_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoServ
     """Run Debian's PostgreSQL 15 on a socket of its own."""
     with debian_15(tmp_path_factory.mktemp("pg15")) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def api(healthy: DemoDatabase) -> Iterator[Api]:
+    """Serve the healthy demo."""
+    with serve(healthy) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def env(healthy: DemoDatabase, api: Api) -> dict[str, str]:
+    """Give an analyst's variables."""
+    return environment(healthy, api)

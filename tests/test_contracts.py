@@ -73,19 +73,6 @@ def statuses(proof: Proof) -> dict[str, Status]:
     return dict(zip(found["contract"], map(Status, found["status"]), strict=True))
 
 
-@pytest.fixture(scope="module")
-def api(healthy: DemoDatabase) -> Iterator[Api]:
-    """Serve the healthy demo."""
-    with serve(healthy) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def env(healthy: DemoDatabase, api: Api) -> dict[str, str]:
-    """Give an analyst's variables."""
-    return environment(healthy, api)
-
-
 def faulty(demo: DemoDatabase, fault: str, chosen: Plan = KITS) -> Proof:
     """Prove the contracts of an API with a fault."""
     with serve(demo, frozenset({fault})) as api:

@@ -15,10 +15,10 @@ from plant import change
 
 from golive_lib.demo import open_app
 from golive_lib.demo.api import Api, serve
-from golive_lib.demo.app import REF, environment, expiry, user
+from golive_lib.demo.app import REF, expiry, user
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from golive_lib.demo import DemoDatabase
 
@@ -35,19 +35,6 @@ def asked(demo: DemoDatabase, statement: str) -> Any:  # noqa: ANN401  whatever 
 def subject(token: str) -> str:
     """Return whose a token is."""
     return str(jwt.decode(token, options={"verify_signature": False})["sub"])
-
-
-@pytest.fixture(scope="module")
-def api(healthy: DemoDatabase) -> Iterator[Api]:
-    """Serve the healthy demo."""
-    with serve(healthy) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def env(healthy: DemoDatabase, api: Api) -> dict[str, str]:
-    """Give an analyst's variables."""
-    return environment(healthy, api)
 
 
 @pytest.fixture(scope="module")

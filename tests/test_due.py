@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from golive_lib.due import DueEvent, DueState, instant, judge_due, latest_due, local_day, parse_due
+from golive_lib.due import DueEvent, DueState, instant, judge_due, latest_due, parse_due
 from golive_lib.judge import Status
 
 BEIRUT = ZoneInfo("Asia/Beirut")
@@ -90,7 +90,7 @@ def test_seven_in_beirut_moves_with_summer_time(day: date, hour: int) -> None:
 )
 def test_a_local_day_is_as_long_as_its_clock_makes_it(day: date, hours: int) -> None:
     """2026-03-29 has no midnight in Beirut and starts at one; 2026-10-24 has 25 hours."""
-    start, end = local_day(day, BEIRUT)
+    start, end = (instant(each, time(), BEIRUT) for each in (day, day + timedelta(days=1)))
     assert timedelta(hours=hours) == end - start
 
 
