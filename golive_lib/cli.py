@@ -17,7 +17,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from golive_lib import cli_aftercare, cli_backup, cli_canary, cli_harden, cli_readiness
+from golive_lib import cli_aftercare, cli_backup, cli_canary, cli_harden, cli_ledger, cli_readiness
 from golive_lib.console import (
     AsOf,
     DbUrl,
@@ -223,6 +223,7 @@ cli_backup.register(app)
 cli_harden.register(app)
 cli_readiness.register(app)
 cli_aftercare.register(app)
+cli_ledger.register(app)
 
 
 def _version(wanted: bool) -> None:

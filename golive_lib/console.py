@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ from golive_lib.errors import GoliveError, QueryError, SettingsError, UsageError
 from golive_lib.grid import SHAPES
 from golive_lib.judge import Status, Verdict
 from golive_lib.launch import DEMO_SCHEME, choose_plan, instant, is_demo
+from golive_lib.plan import read_plan
 from golive_lib.settings import BACKUPS, DB_URL, OUTPUTS, PLAN, backups_folder, environment, outputs_folder, parse_url
 from golive_lib.show import VERDICTS
 
@@ -90,7 +92,8 @@ def run_all(names: Sequence[str], given: Mapping[str, str], outputs: Path) -> li
     from golive_lib import notebooks, reports  # noqa: PLC0415  a second that other commands need not wait
 
     os.environ[OUTPUTS] = str(outputs.resolve())
-    root = choose_plan(os.environ.get(PLAN)).parent
+    plan = read_plan(choose_plan(os.environ.get(PLAN)))
+    root, digest = plan.root, sha256(plan.path.read_bytes()).hexdigest()
     paths = [notebooks.find_notebook(name, root) for name in names]
     known = {path: notebooks.parameters(path) for path in paths}
     everywhere = {parameter.name for each in known.values() for parameter in each}
@@ -102,7 +105,8 @@ def run_all(names: Sequence[str], given: Mapping[str, str], outputs: Path) -> li
     for path in paths:
         own = {name: text for name, text in given.items() if name in {parameter.name for parameter in known[path]}}
         values = notebooks.typed(own, known[path], path.stem)
-        work.append(reports.Run(path, values, str(parse_url(os.environ[DB_URL])), outputs))
+        where = str(parse_url(os.environ[DB_URL]))
+        work.append(reports.Run(path, values, where, outputs, launch=plan.name, plan=digest))
     return [_run(each) for each in work]
 
 
@@ -119,7 +123,7 @@ def _run(work: Run) -> RunRecord:
     )
     with stoppable(), Progress(*columns, console=err) as progress:
         task = progress.add_task(f"{name}: running", total=None)
-        record = reports.execute(work, lambda cell, cells: progress.update(task, completed=cell, total=cells))
+        record = reports.execute(work, lambda cell, cells: progress.update(task, completed=cell, total=cells), step)
         progress.update(task, description=f"{name}: {record.verdict or 'failed'}", completed=1, total=1)
     return record
 

@@ -232,7 +232,7 @@ def compare(launch: Launch, spans: Spans) -> CoverageChange:
 def _stored(outputs: Path, database: str) -> tuple[list[Report], tuple[str, ...]]:
     """Return a database's reports, the oldest first, and what is wrong with those that cannot be read."""
     reports, unreadable = [], []
-    for record in read_records(outputs, f"*-{NOTEBOOK}-*"):
+    for record in read_records(outputs, NOTEBOOK):
         told = (record.notebook, record.state) == (NOTEBOOK, "finished")
         if not record.database:
             unreadable.append(f"{record.run_id}: its record cannot be read")

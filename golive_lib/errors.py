@@ -8,6 +8,7 @@ GoliveError
 │   └── QueryFailed  one statement failed; the connection is fine
 ├── UsageError       a notebook or a parameter of it is unknown, or a value has the wrong type
 ├── ReportError      a notebook could not be run or its report could not be written
+├── LedgerError      the ledger cannot be read or written
 └── BackupError      a dump could not be taken, kept or restored
 """
 
@@ -53,6 +54,10 @@ class UsageError(GoliveError):
 
 class ReportError(GoliveError):
     """A notebook could not be run, or its report could not be written."""
+
+
+class LedgerError(GoliveError):
+    """The ledger cannot be read or written."""
 
 
 class BackupError(GoliveError):

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 from golive_lib.errors import PlanError
 from golive_lib.judge import Rule
 from golive_lib.plan_aftercare import AftercareRules
+from golive_lib.plan_night import ChecklistRules, MessageRules, RollbackRules
 from golive_lib.plan_readiness import (
     ApiRules,
     BackupRules,
@@ -131,6 +132,9 @@ class Plan:
     contracts: dict[str, Contract] = field(default_factory=dict)
     hardening: HardeningRules = field(default_factory=HardeningRules)
     aftercare: AftercareRules = field(default_factory=AftercareRules)
+    rollback: RollbackRules = field(default_factory=RollbackRules)
+    messages: MessageRules = field(default_factory=MessageRules)
+    checklist: ChecklistRules = field(default_factory=ChecklistRules)
     path: Path
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,9 @@ from golive_lib.export import ReportMeta, to_html
 from golive_lib.index import index_html
 from golive_lib.judge import VERDICT_MIME, Verdict
 from golive_lib.leaks import leak, secrets_of
+from golive_lib.ledger import Ledger
 from golive_lib.page import first_heading
-from golive_lib.records import RECORD, RunRecord, read_records
+from golive_lib.records import JUDGED, RECORD, RUN, RunRecord, facts, read_records
 from golive_lib.settings import environment
 
 if TYPE_CHECKING:
@@ -44,19 +46,27 @@ _OUTCOME = {"verdict", "status", "sentence", "at", "zone"}
 
 @dataclass(frozen=True)
 class Run:
-    """What to run: a notebook with validated parameters on a database (its masked address), into ``outputs``."""
+    """What to run: a notebook with validated parameters on a database (its masked address), into ``outputs``.
+
+    ``launch`` and ``plan`` are the launch's name and the SHA-256 of its plan.
+    """
 
     notebook: Path
     parameters: Mapping[str, Value]
     database: str
     outputs: Path
+    launch: str = ""
+    plan: str = ""
 
 
-def execute(run: Run, on_cell: Callable[[int, int], None] = lambda *_: None) -> RunRecord:
-    """Run a notebook and publish its report, whole or not at all.
+def execute(
+    run: Run, on_cell: Callable[[int, int], None] = lambda *_: None, say: Callable[[str], object] = lambda _: None
+) -> RunRecord:
+    """Run a notebook, publish its report, whole or not at all, and record it in the ledger.
 
-    A crash is published too, with its error on top. ``on_cell`` is told the cell's index and how many there are.
-    Raises ReportError when the outputs folder cannot be written; an interruption leaves nothing behind.
+    A crash is published too, with its error on top. ``on_cell`` is told the cell's index and how many there are,
+    ``say`` what else is to be known. Raises ReportError when the outputs folder cannot be written, LedgerError when
+    the record cannot; an interruption leaves nothing behind.
     """
     started = datetime.now(UTC)
     with _workplace(run, started) as (run_id, folder):
@@ -80,8 +90,12 @@ def execute(run: Run, on_cell: Callable[[int, int], None] = lambda *_: None) -> 
             html=f"{run_id}/{run.notebook.stem}.html",
             ipynb=f"{run_id}/{run.notebook.stem}.ipynb",
             version=version("golive"),
+            launch=run.launch,
+            plan=run.plan,
+            facts=facts((outcome or {}).get("judged") or {}),
         )
         record = _publish(folder, notebook, record, (outcome or {}).get("judged"))
+    Ledger(run.outputs, say).append(RUN, asdict(record))
     refresh_index(run.outputs)
     return record
 
@@ -136,13 +150,14 @@ def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: di
     held = next((kind for text in (*texts.values(), _json(asdict(record))) if (kind := leak(text, secrets_))), None)
     if held:
         why = f"withheld: the executed notebook shows {held}; take that out of its cells and run it again"
-        nothing: dict[str, Any] = {"verdict": None, "status": None, "html": None, "ipynb": None, "parameters": {}}
-        record = replace(record, state="failed", sentence=why, error=why, **nothing)
+        nothing: dict[str, Any] = {"verdict": None, "status": None, "html": None, "ipynb": None}
+        record = replace(record, state="failed", sentence=why, error=why, parameters={}, facts={}, **nothing)
     else:
-        for path, text in texts.items():
-            (folder / Path(path or "").name).write_text(text, encoding="utf-8")
-        for name, text in _figures(judged or {}):
-            (folder / name).write_text(text, encoding="utf-8")
+        named = {Path(path or "").name: text.encode() for path, text in texts.items()}
+        named |= {name: text.encode() for name, text in _figures(judged or {})}
+        for name, content in named.items():
+            (folder / name).write_bytes(content)
+        record = replace(record, files={name: sha256(content).hexdigest() for name, content in named.items()})
     (folder / RECORD).write_text(_json(asdict(record)), encoding="utf-8")
     return record
 
@@ -150,7 +165,7 @@ def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: di
 def _figures(judged: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Give what was judged as files: all of it as JSON, each list of rows as CSV, each text in Markdown as it is."""
     if judged:
-        yield "judged.json", json.dumps(judged, indent=2, sort_keys=True) + "\n"
+        yield JUDGED, json.dumps(judged, indent=2, sort_keys=True) + "\n"
     for name, found in judged.items():
         if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
             yield f"{name}.csv", pd.DataFrame(found).to_csv(index=False)

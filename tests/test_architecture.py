@@ -13,7 +13,7 @@ from golive_lib.query import load
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    ("errors", "settings", "leaks", "plan_types", "plan_readiness", "plan_aftercare"),
+    ("errors", "settings", "leaks", "plan_types", "plan_readiness", "plan_aftercare", "plan_night"),
     (
         "formats",
         "statement",
@@ -72,6 +72,7 @@ LAYERS = (
         "marks",
         "hardening",
         "trials",
+        "ledger",
         "records",
         "readiness",
         "day_health",
@@ -94,7 +95,7 @@ LAYERS = (
         "aftercare_views",
     ),
     ("page", "export", "index", "notebooks", "engine", "reports"),
-    ("console", "cli_canary", "cli_backup", "cli_harden", "cli_readiness", "cli_aftercare", "cli"),
+    ("console", "cli_canary", "cli_backup", "cli_harden", "cli_readiness", "cli_aftercare", "cli_ledger", "cli"),
     ("__main__", "__init__"),
 )
 ORDER = [module for layer in LAYERS for module in layer]

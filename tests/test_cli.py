@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from plant import change, free_port
+
+from golive_lib.ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -189,3 +192,17 @@ def test_lab_opens_the_notebooks_and_ends_when_told(here: Path, healthy: DemoDat
     assert {"sanity.ipynb", "health.ipynb", "canary.ipynb"} <= {item["name"] for item in answer.json()["content"]}
     with pytest.raises(httpx.ConnectError):
         httpx.get(base)
+
+
+def test_ledger_is_verified_and_printed(here: Path) -> None:
+    """A whole ledger is exit 0, a tampered one 4, with the record that was edited; each record prints as JSON."""
+    ledger = Ledger(here / "outputs")
+    ledger.append("tick", {"item": "one"})
+    ledger.append("tick", {"item": "two"})
+    whole = golive(here, "ledger", "verify")
+    assert (whole.returncode, whole.stdout.startswith("whole: 2 records")) == (0, True)
+    shown = golive(here, "ledger", "show", "tick").stdout.splitlines()
+    assert [json.loads(line)["data"]["item"] for line in shown] == ["one", "two"]
+    ledger.path.write_text(ledger.path.read_text().replace("one", "won"))
+    edited = golive(here, "ledger", "verify")
+    assert (edited.returncode, "record 1 was edited" in edited.stdout) == (4, True)

@@ -68,8 +68,8 @@ def run(path: Path, outputs: Path, **values: int) -> RunRecord:
 
 
 def visible(outputs: Path) -> list[str]:
-    """List what a reader of the outputs folder sees."""
-    return sorted(path.name for path in outputs.iterdir() if not path.name.startswith("."))
+    """List what a reader of the outputs folder sees, the ledger aside."""
+    return sorted(path.name for path in outputs.iterdir() if not path.name.startswith((".", "ledger.")))
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_record_is_the_json_of_the_run(tmp_path: Path) -> None:
     """What is returned is what is kept."""
     record = run(notebook(tmp_path, GREEN), tmp_path / "out")
     kept = json.loads((tmp_path / "out" / record.run_id / "record.json").read_text())
-    assert (kept["run_id"], kept["verdict"], kept["schema"]) == (record.run_id, "go", 1)
+    assert (kept["run_id"], kept["verdict"], kept["schema"]) == (record.run_id, "go", 2)
 
 
 def test_parameters_are_read_with_types_and_help(tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""What a launch plan says about the night itself: how to roll back, whom to tell, and how old a tick may be."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from golive_lib.plan_types import STRICT, Lasting
+
+DAY = timedelta(days=1)
+Language = Literal["en", "ar"]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class RollbackRules:
+    """How to roll back within a time: the flag turned off, the file of views, the release commit reverted.
+
+    ``views`` lies beside the plan. ``repository`` names the environment variable that holds the folder of the app's
+    checkout, ``commit`` the release in it, ``branch`` what is deployed (empty: what is checked out), and ``deploy``
+    the command that deploys it, for people to type. A rehearsal older than ``max_age`` proves nothing.
+    """
+
+    within: Lasting = timedelta(seconds=60)
+    flag: str = ""
+    views: str = ""
+    repository: str = "GOLIVE_APP_REPO"
+    commit: str = ""
+    branch: str = ""
+    deploy: str = ""
+    max_age: Lasting = DAY
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class MessageRules:
+    """In which languages messages are written, and where they go: a name, and the variable that holds its address."""
+
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en",)
+    targets: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class ChecklistRules:
+    """How old the evidence of an item may be when the launch begins, and for how long after it."""
+
+    max_age: Lasting = DAY
