@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from html import escape
+from typing import TYPE_CHECKING
 
 from golive_lib.judge import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SHAPES = {
     Status.GREEN: "\N{BLACK CIRCLE}",
@@ -14,23 +19,43 @@ SHAPES = {
     Status.UNKNOWN: "\N{WHITE CIRCLE}",
 }
 # Until a notebook is trusted JupyterLab drops style blocks: these inline colours read on its light and dark pages.
-_COLOURS = {Status.GREEN: "#1f8a4c", Status.AMBER: "#b06f00", Status.RED: "#d64533", Status.UNKNOWN: "#79818d"}
+COLOURS = {Status.GREEN: "#1f8a4c", Status.AMBER: "#b06f00", Status.RED: "#d64533", Status.UNKNOWN: "#79818d"}
 _STATUSES = frozenset(status.value for status in Status)
 _ONE_LINE = 28  # characters; a longer cell may wrap
+_RELATIVE = re.compile(r"(\.\./)?[\w-][\w.-]*(/[\w-][\w.-]*)*")
 _PHONE = 44  # characters; a table that needs more is stacked on a phone, a row's cells under each other
 
 
 def badge(status: Status, word: str, css: str = "gl-badge") -> str:
     """Return markup that says a word in a status's shape and colour."""
     return (
-        f'<span class="gl {css} gl-{status}" style="color:{_COLOURS[status]}">'
+        f'<span class="gl {css} gl-{status}" style="color:{COLOURS[status]}">'
         f'<span aria-hidden="true">{SHAPES[status]}</span> {escape(word)}</span>'
     )
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A cell that leads to a file beside the page: words and a relative address; any other raises ValueError."""
+
+    words: str
+    to: str
+
+    def __post_init__(self) -> None:
+        """Refuse an address that leads elsewhere or runs something."""
+        if not _RELATIVE.fullmatch(self.to):
+            raise ValueError(f"a link leads to a file beside the page, got {self.to!r}")
+
+    def __str__(self) -> str:
+        return self.words
+
+
+@dataclass(frozen=True, slots=True)
 class Grid:
-    """A table's cells as text; ``status_at`` is the column that holds statuses, ``more`` what is said below."""
+    """A table's cells as text; ``status_at`` is the column that holds statuses, ``more`` what is said below.
+
+    ``links`` holds the addresses of cells that lead somewhere, by row and column.
+    """
 
     caption: str
     titles: list[str]
@@ -38,6 +63,7 @@ class Grid:
     numeric: list[bool]
     status_at: int | None
     more: str
+    links: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
     @property
     def stacks(self) -> bool:
@@ -52,7 +78,7 @@ def grid_markup(grid: Grid) -> str:
         f'<th scope="col"{_cell_class(t, numeric=n)}>{escape(t)}</th>'
         for t, n in zip(grid.titles, grid.numeric, strict=True)
     )
-    body = "".join(f"<tr>{_row_markup(grid, row)}</tr>" for row in grid.rows)
+    body = "".join(f"<tr>{_row_markup(grid, number)}</tr>" for number in range(len(grid.rows)))
     more = f'<tr><td class="gl-more" colspan="{max(len(grid.titles), 1)}">{grid.more}</td></tr>' if grid.more else ""
     label, css = escape(grid.caption, quote=True), "gl-table gl-stack" if grid.stacks else "gl-table"
     return (
@@ -61,12 +87,15 @@ def grid_markup(grid: Grid) -> str:
     )
 
 
-def _row_markup(grid: Grid, row: list[str]) -> str:
+def _row_markup(grid: Grid, number: int) -> str:
+    row = grid.rows[number]
     named_by = 1 if grid.status_at == 0 and len(row) > 1 else 0
     cells = []
     for i, text in enumerate(row):
         tag, scope = ("th", ' scope="row"') if i == named_by else ("td", "")
         inner = badge(Status(text), text) if i == grid.status_at and text in _STATUSES else escape(text)
+        if to := grid.links.get((number, i)):
+            inner = f'<a href="{escape(to, quote=True)}">{inner}</a>'
         label = f' data-label="{escape(grid.titles[i], quote=True)}"' if grid.stacks else ""
         cells.append(f'<{tag}{scope}{label}{_cell_class(text, numeric=grid.numeric[i])} dir="auto">{inner}</{tag}>')
     return "".join(cells)
@@ -80,7 +109,7 @@ def _cell_class(text: str, *, numeric: bool) -> str:
 
 def grid_text(grid: Grid) -> str:
     """Return a table for a terminal."""
-    rows = [[_marked(t) if i == grid.status_at else t for i, t in enumerate(row)] for row in grid.rows]
+    rows = [[_plain(grid, number, i) for i in range(len(row))] for number, row in enumerate(grid.rows)]
     widths = [max(len(text) for text in column) for column in zip(grid.titles, *rows, strict=True)]
 
     def line(cells: list[str]) -> str:
@@ -91,5 +120,9 @@ def grid_text(grid: Grid) -> str:
     return "\n".join([grid.caption, line(grid.titles), rule, *map(line, rows), *([grid.more] if grid.more else [])])
 
 
-def _marked(text: str) -> str:
-    return f"{SHAPES[Status(text)]} {text}" if text in _STATUSES else text
+def _plain(grid: Grid, number: int, column: int) -> str:
+    text = grid.rows[number][column]
+    if column == grid.status_at and text in _STATUSES:
+        return f"{SHAPES[Status(text)]} {text}"
+    to = grid.links.get((number, column))
+    return f"{text} ({to})" if to else text

@@ -28,7 +28,7 @@ from golive_lib.formats import (
     share,
     zone_name,
 )
-from golive_lib.grid import SHAPES, Grid, badge, grid_markup, grid_text
+from golive_lib.grid import SHAPES, Grid, Link, badge, grid_markup, grid_text
 from golive_lib.judge import Status, Verdict
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Chart",
     "Html",
+    "Link",
     "Tile",
     "badge",
     "clock",
@@ -175,7 +176,7 @@ def table(
 
     ``units`` maps columns to ``ms``, ``s``, ``share`` or any word to be put behind the numbers. Columns that end in
     ``_ms``, ``_seconds`` or ``_share`` need none; those that end in ``_id`` are shown as they are. Moments are shown
-    in ``tz``; a naive one raises ValueError. A named index is shown as columns.
+    in ``tz``; a naive one raises ValueError. A named index is shown as columns. A ``Link`` leads to its file.
     """
     shown = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
     columns = [str(column) for column in shown.columns]
@@ -186,7 +187,8 @@ def table(
     titles = [_title(column, unit_of[column]) for column in columns]
     hidden = len(shown) - len(rows)
     more = f"{ELLIPSIS} and {hidden:,} more" if hidden else "" if rows else "No rows."
-    grid = Grid(caption, titles, rows, numeric, columns.index(status_column) if status_column else None, more)
+    links = {(n, i): v.to for n, row in enumerate(values) for i, v in enumerate(row) if isinstance(v, Link)}
+    grid = Grid(caption, titles, rows, numeric, columns.index(status_column) if status_column else None, more, links)
     return Html(grid_markup(grid), grid_text(grid))
 
 
