@@ -117,14 +117,15 @@ def audit(outputs: Path) -> Audit:
     """Look for ledger records that were edited, removed or reordered, and for published files that were."""
     found = Ledger(outputs).audit()
     runs = ledger_records(outputs)
-    faults = [fault for record in runs for fault in _file_faults(outputs, record)]
+    faults = [fault for record in runs for fault in file_faults(outputs, record)]
     known = {record.run_id for record in runs}
     strays = sorted(path.parent.name for path in outputs.glob(f"[!.]*/{RECORD}") if path.parent.name not in known)
     faults += [f"run {name} lies here and no record of it is in the ledger" for name in strays]
     return replace(found, faults=(*found.faults, *faults))
 
 
-def _file_faults(outputs: Path, record: RunRecord) -> Iterator[str]:
+def file_faults(outputs: Path, record: RunRecord) -> Iterator[str]:
+    """Name the published files of a run that are gone, or not as they were published."""
     for name, digest in record.files.items():
         try:
             content = (outputs / record.run_id / name).read_bytes()
