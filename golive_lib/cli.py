@@ -17,7 +17,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from golive_lib import cli_aftercare, cli_backup, cli_canary, cli_harden, cli_ledger, cli_readiness
+from golive_lib import cli_aftercare, cli_backup, cli_canary, cli_checklist, cli_harden, cli_ledger, cli_readiness
 from golive_lib.console import (
     AsOf,
     DbUrl,
@@ -80,7 +80,8 @@ def demo(
             if records[-1].exit_code:  # a launch that may not go on has no next stage
                 break
         records += run_all(["health", "aftercare"], {}, target)
-    report(records, target)
+        listed = run_all(["checklist"], {}, target)  # open until the rollback is rehearsed and people have ticked
+    report([*records, *listed], target)
     out.print(Text("\nGo on with any of these:", style="dim"))
     typed = sys.argv[0] if Path(sys.argv[0]).name == "golive" else "golive"  # as this shell found it
     for command in ("lab", "doctor", "harden", "canary --stage 25", "check sanity"):
@@ -224,6 +225,7 @@ cli_harden.register(app)
 cli_readiness.register(app)
 cli_aftercare.register(app)
 cli_ledger.register(app)
+cli_checklist.register(app)
 
 
 def _version(wanted: bool) -> None:

@@ -126,7 +126,7 @@ def test_list_names_notebooks_and_queries(here: Path) -> None:
         (
             ["run", "moon", "--db-url", "{healthy}"],
             2,
-            "there is no notebook 'moon'; there are aftercare, canary, health, readiness, rls, sanity",
+            "there is no notebook 'moon'; there are aftercare, canary, checklist, health, readiness, rls, sanity",
         ),
         (
             ["run", "sanity", "-p", "colour=1", "--db-url", "{healthy}"],

@@ -1,0 +1,96 @@
+"""The commands for the checklist: the report, and the ticks that only a person can set."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from golive_lib.console import (
+    COLOURS,
+    AsOf,
+    DbUrl,
+    Outputs,
+    PlanFile,
+    database,
+    known_moment,
+    out,
+    report,
+    run_all,
+    step,
+)
+from golive_lib.grid import SHAPES
+from golive_lib.judge import Status
+from golive_lib.launch import open_launch
+from golive_lib.records import judged
+from golive_lib.settings import OUTPUTS, environment, outputs_folder
+
+if TYPE_CHECKING:
+    from golive_lib.records import RunRecord
+
+OK = 0
+checklist = typer.Typer(help="The launch's three lists and its story, from the records.", invoke_without_command=True)
+Name = Annotated[str, typer.Argument(metavar="ITEM", help="recordings, performance or success.")]
+By = Annotated[str, typer.Option("--by", help="Who says so.")]
+Note = Annotated[str, typer.Option("--note", help="What was done or seen.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the checklist's commands to the command line."""
+    app.add_typer(checklist, name="checklist")
+
+
+@checklist.callback()
+def show(
+    ctx: typer.Context, as_of: AsOf = "", db_url: DbUrl = None, plan: PlanFile = None, outputs: Outputs = None
+) -> int:
+    """Report what is ticked, what is open and what to type next, with the launch's whole story."""
+    if ctx.invoked_subcommand:
+        return OK
+    target, moment = outputs or outputs_folder(environment(Path.cwd())), known_moment(as_of)
+    with database(db_url, plan):
+        records = run_all(["checklist"], {"as_of": moment} if moment else {}, target)
+    report(records, target)
+    _print_open(records[-1], target)
+    return records[-1].exit_code
+
+
+def _print_open(record: RunRecord, outputs: Path) -> None:
+    """Print what to type for each open item, as the report has it, and how many wait for that."""
+    if record.error:
+        return
+    open_ = judged(outputs, record)["open"]
+    for item in (item for item in open_ if item["next"]):
+        status = Status(item["status"])
+        line = Text(f"  {SHAPES[status]} {item['item']}", style=COLOURS[status])
+        out.print(line + Text(f"  {item['next']}", style="default"), soft_wrap=True)
+    if waiting := sum(not item["next"] for item in open_):
+        out.print(Text(f"  … and {waiting} that wait for these", style="dim"))
+
+
+@checklist.command()
+def tick(item: Name, by: By, note: Note, db_url: DbUrl = None, plan: PlanFile = None, outputs: Outputs = None) -> int:
+    """Record that a person did what an item asks for."""
+    return _tick(item, by, note, (db_url, plan, outputs), done=True)
+
+
+@checklist.command()
+def untick(item: Name, by: By, note: Note, db_url: DbUrl = None, plan: PlanFile = None, outputs: Outputs = None) -> int:
+    """Take a tick back; the record keeps both."""
+    return _tick(item, by, note, (db_url, plan, outputs), done=False)
+
+
+def _tick(item: str, by: str, note: str, where: tuple[str | None, Path | None, Path | None], *, done: bool) -> int:
+    from golive_lib import checklist as lists  # noqa: PLC0415  keeps the other commands' start short
+
+    db_url, plan, outputs = where
+    target = outputs or outputs_folder(environment(Path.cwd()))
+    with database(db_url, plan):
+        os.environ[OUTPUTS] = str(target.resolve())
+        entry = lists.tick(open_launch(), item, by=by, note=note, done=done, say=step)
+    said = "ticked" if done else "tick taken back"
+    out.print(Text(f"{item}: {said} by {entry.data['by']}, ledger record {entry.seq}"), soft_wrap=True)
+    return OK
