@@ -49,7 +49,7 @@ def before(asked: Asked) -> Iterator[Item]:
         item = Item(key=key, title=title, part=BEFORE, seen="not proven yet", next=READY)
         if run:
             item = aged(asked, of_run(asked, item, run[0], (key,)), asked.plan.checklist.max_age)
-        yield item if item.ticked else replace(item, next=READY)
+        yield replace(item, next="" if item.ticked else READY)
     yield _rehearsed(asked, run[0] if run else None)
 
 
