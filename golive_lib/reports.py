@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from golive_lib.statement import Value
+    from golive_lib.warm_kernels import WarmKernels
 
 _OUTCOME = {"verdict", "status", "sentence", "at", "zone"}
 
@@ -60,18 +61,25 @@ class Run:
 
 
 def execute(
-    run: Run, on_cell: Callable[[int, int], None] = lambda *_: None, say: Callable[[str], object] = lambda _: None
+    run: Run,
+    on_cell: Callable[[int, int], None] = lambda *_: None,
+    *,
+    say: Callable[[str], object] = lambda _: None,
+    kernels: WarmKernels | None = None,
 ) -> RunRecord:
     """Run a notebook, publish its report, whole or not at all, and record it in the ledger.
 
     A crash is published too, with its error on top. ``on_cell`` is told the cell's index and how many there are,
-    ``say`` what else is to be known. Raises ReportError when the outputs folder cannot be written, LedgerError when
-    the record cannot; an interruption leaves nothing behind.
+    ``say`` what else is to be known; ``kernels`` gives kernels by forks. Raises ReportError when the outputs folder
+    cannot be written or the run was stopped, LedgerError when the record cannot be; an interruption leaves nothing
+    behind.
     """
     started = datetime.now(UTC)
     with _workplace(run, started) as (run_id, folder):
         clock = time.monotonic()
-        notebook, error = _execute(run, on_cell)
+        notebook, error = _execute(run, on_cell, kernels)
+        if kernels and kernels.closed:
+            raise ReportError(f"{run.notebook.stem}: stopped; nothing was written")
         outcome, error = (None, error) if error else _outcome(notebook)
         record = RunRecord(
             run_id=run_id,
@@ -100,7 +108,9 @@ def execute(
     return record
 
 
-def _execute(run: Run, on_cell: Callable[[int, int], None]) -> tuple[NotebookNode, str | None]:
+def _execute(
+    run: Run, on_cell: Callable[[int, int], None], kernels: WarmKernels | None
+) -> tuple[NotebookNode, str | None]:
     """Return the notebook as far as it came, and what stopped it."""
     kept: list[NotebookNode] = []
     error = None
@@ -113,6 +123,7 @@ def _execute(run: Run, on_cell: Callable[[int, int], None]) -> tuple[NotebookNod
             progress_bar=False,
             request_save_on_cell_execute=False,
             keep=kept.append,
+            kernels=kernels,
             on_cell=lambda index: on_cell(index, len(kept[0].cells)),
         )
     except PapermillExecutionError as crash:
