@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
@@ -14,7 +17,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from golive_lib.warm_kernels import provision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from jupyter_client.manager import KernelManager
     from nbformat import NotebookNode
@@ -68,11 +71,22 @@ class GoliveEngine(NBClientEngine):
             )
             client.sockets, client.said, client.kernels = sockets, said, kernels
             try:
-                client.execute()
+                with _loop_of_its_own():
+                    client.execute()
             except DeadKernelError:
                 said.seek(0)
                 lines = said.read().decode(errors="replace").strip().splitlines()
                 raise DeadKernelError(lines[-1] if lines else "") from None
+
+
+@contextmanager
+def _loop_of_its_own() -> Iterator[None]:
+    """Close the event loop that nbclient leaves open in every thread but the main one, where others may use it."""
+    try:
+        yield
+    finally:
+        if threading.current_thread() is not threading.main_thread():
+            ensure_event_loop().close()
 
 
 papermill_engines.register(NAME, GoliveEngine)

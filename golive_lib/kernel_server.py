@@ -76,6 +76,9 @@ def _become_kernel(channel: socket.socket, asked: dict[str, Any], said: int) -> 
         # The kernel ends with its parent, which is this server and not whoever asked for it.
         os.environ.update(asked["env"] | {"JPY_PARENT_PID": str(server)})
         os.chdir(asked["cwd"])
+        sys.argv[1:] = asked["argv"]
+        if sys.path[0] in {"", asked["cwd"]}:  # as the launcher does: a file beside the notebook hides no library
+            del sys.path[0]
         gc.unfreeze()
         _launch(asked["argv"])
         status = 0

@@ -24,6 +24,7 @@ from golive_lib.notebooks import find_notebook, find_notebooks, parameters, type
 from golive_lib.plan import read_plan
 from golive_lib.records import read_records
 from golive_lib.reports import Run, execute, refresh_index
+from golive_lib.warm_kernels import warm_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ def notebook(folder: Path, *cells: str, tag: str = "parameters") -> Path:
 
 def run(path: Path, outputs: Path, **values: int) -> RunRecord:
     """Execute a notebook into a folder."""
-    return execute(Run(path, values, "a database", outputs))
+    return execute(Run(path, values, "a database", outputs), kernels=warm_kernels())
 
 
 def visible(outputs: Path) -> list[str]:
