@@ -14,7 +14,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
-from golive_lib.warm_kernels import provision
+from golive_lib.kernels import provision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

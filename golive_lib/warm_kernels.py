@@ -13,16 +13,8 @@ import sys
 import threading
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO
 
-from jupyter_client.provisioning.local_provisioner import LocalProvisioner
-
-if TYPE_CHECKING:
-    from jupyter_client.connect import KernelConnectionInfo
-    from jupyter_client.manager import KernelManager
-
-_PLAIN = [sys.executable, "-m", "ipykernel_launcher"]
 _SERVER = "golive_lib.kernel_server"
 
 
@@ -121,30 +113,3 @@ class ForkedKernel:
             self.returncode = 0
             os.close(self._handle)
         return self.returncode
-
-
-class ForkProvisioner(LocalProvisioner):
-    """jupyter_client's way to a kernel, by a fork when the kernel is this interpreter's own."""
-
-    warm: WarmKernels
-
-    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
-        """Fork a kernel, or start a plain one when it is another's or the server is gone."""
-        said, env = kwargs.get("stdout"), kwargs.get("env")
-        if cmd[: len(_PLAIN)] != _PLAIN or said is None or env is None:
-            return await super().launch_kernel(cmd, **kwargs)
-        cwd = str(kwargs.get("cwd") or Path.cwd())
-        try:
-            kernel = self.warm.fork(cmd[len(_PLAIN) :], env, cwd, said)
-        except OSError:
-            return await super().launch_kernel(cmd, **kwargs)
-        self.process = kernel  # type: ignore[assignment]  # it has what is used of a Popen
-        self.pid = self.pgid = kernel.pid
-        self.cwd = Path(cwd)
-        return self.connection_info
-
-
-def provision(manager: KernelManager, warm: WarmKernels) -> None:
-    """Let a kernel manager fork its kernel."""
-    manager.provisioner = ForkProvisioner(kernel_id="golive", kernel_spec=manager.kernel_spec, parent=manager)
-    manager.provisioner.warm = warm

@@ -94,7 +94,7 @@ LAYERS = (
         "utilization_charts",
         "aftercare_views",
     ),
-    ("page", "export", "index", "notebooks", "warm_kernels", "engine", "reports", "kernel_server"),
+    ("page", "export", "index", "notebooks", "warm_kernels", "kernels", "engine", "reports", "kernel_server"),
     ("console", "cli_canary", "cli_backup", "cli_harden", "cli_readiness", "cli_aftercare", "cli_ledger", "cli"),
     ("__main__", "__init__"),
 )
