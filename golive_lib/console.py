@@ -17,11 +17,22 @@ from rich.text import Text
 
 from golive_lib.errors import GoliveError, QueryError, SettingsError, UsageError
 from golive_lib.grid import SHAPES
-from golive_lib.judge import Status, Verdict
-from golive_lib.launch import DEMO_SCHEME, choose_plan, instant, is_demo
-from golive_lib.plan import read_plan
-from golive_lib.settings import BACKUPS, DB_URL, OUTPUTS, PLAN, backups_folder, environment, outputs_folder, parse_url
+from golive_lib.plan import choose_plan, read_plan
+from golive_lib.plan_types import instant
+from golive_lib.settings import (
+    BACKUPS,
+    DB_URL,
+    DEMO_SCHEME,
+    OUTPUTS,
+    PLAN,
+    backups_folder,
+    environment,
+    is_demo,
+    outputs_folder,
+    parse_url,
+)
 from golive_lib.show import VERDICTS
+from golive_lib.verdicts import Status, Verdict
 from golive_lib.warm_kernels import warm_kernels
 
 if TYPE_CHECKING:

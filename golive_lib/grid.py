@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from golive_lib.judge import Status
+from golive_lib.verdicts import Status
 
 SHAPES = {
     Status.GREEN: "\N{BLACK CIRCLE}",

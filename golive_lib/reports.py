@@ -18,7 +18,6 @@ from zoneinfo import ZoneInfo
 
 import fasteners
 import nbformat
-import pandas as pd
 import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
@@ -27,12 +26,12 @@ from golive_lib import engine
 from golive_lib.errors import ReportError
 from golive_lib.export import ReportMeta, to_html
 from golive_lib.index import index_html
-from golive_lib.judge import VERDICT_MIME, Verdict
 from golive_lib.leaks import leak, secrets_of
 from golive_lib.ledger import Ledger
 from golive_lib.page import first_heading
 from golive_lib.records import JUDGED, RECORD, RUN, RunRecord, facts, read_records
 from golive_lib.settings import environment
+from golive_lib.verdicts import VERDICT_MIME, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -175,6 +174,8 @@ def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: di
 
 def _figures(judged: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Give what was judged as files: all of it as JSON, each list of rows as CSV, each text in Markdown as it is."""
+    import pandas as pd  # noqa: PLC0415  a quarter of a second that is spent while kernels work
+
     if judged:
         yield JUDGED, json.dumps(judged, indent=2, sort_keys=True) + "\n"
     for name, found in judged.items():
