@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -26,9 +27,10 @@ from golive_lib import engine
 from golive_lib.errors import ReportError
 from golive_lib.export import ReportMeta, to_html
 from golive_lib.index import index_html
-from golive_lib.leaks import leak, secrets_of
+from golive_lib.leaks import leak, secrets_of, without_places
 from golive_lib.ledger import Ledger
 from golive_lib.page import first_heading
+from golive_lib.plan import kit_folder
 from golive_lib.records import JUDGED, RECORD, RUN, RunRecord, facts, read_records
 from golive_lib.settings import environment
 from golive_lib.verdicts import VERDICT_MIME, Verdict
@@ -152,10 +154,13 @@ def _outcome(notebook: NotebookNode) -> tuple[dict[str, Any] | None, str | None]
 
 def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: dict[str, Any] | None) -> RunRecord:
     """Write the notebook, its page and the record; what holds a secret is withheld, and the record says so."""
-    # papermill notes where the files lay, which is nobody's business.
-    for key in ("input_path", "output_path"):
+    # papermill notes where the files lay and what the environment was, which is nobody's business.
+    for key in ("input_path", "output_path", "environment_variables"):
         notebook.metadata.get("papermill", {}).pop(key, None)
-    texts = {record.ipynb: nbformat.writes(notebook), record.html: _page(notebook, record)}
+    whole = {record.ipynb: nbformat.writes(notebook), record.html: _page(notebook, record)}
+    texts = {path: without_places(text, _places()) for path, text in whole.items()}
+    if record.error:
+        record = replace(record, error=(plainly := without_places(record.error, _places())), sentence=plainly)
     secrets_ = secrets_of(environment(Path.cwd()))
     held = next((kind for text in (*texts.values(), _json(asdict(record))) if (kind := leak(text, secrets_))), None)
     if held:
@@ -170,6 +175,11 @@ def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: di
         record = replace(record, files={name: sha256(content).hexdigest() for name, content in named.items()})
     (folder / RECORD).write_text(_json(asdict(record)), encoding="utf-8")
     return record
+
+
+def _places() -> set[str]:
+    """Return the machine's folders that a traceback may name."""
+    return {str(place) for place in (Path.home(), Path.cwd(), kit_folder(), sys.prefix, sys.base_prefix)}
 
 
 def _figures(judged: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
