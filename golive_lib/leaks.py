@@ -73,7 +73,8 @@ def without_places(text: str, places: Iterable[str]) -> str:
     """Return a text with a sign in place of a machine's folders, which often name their user."""
     for place in sorted(set(places), key=len, reverse=True):
         if len(place.strip("/\\")) >= SHORTEST:
-            text = re.sub(rf"(?<![\w./~-]){re.escape(place)}(?=[/\\\s\"'&<:,)\]]|$)", ELSEWHERE, text)
+            # A colour's code may stand before it: a traceback is written for terminals.
+            text = re.sub(rf"(?:(?<![\w./~-])|(?<=\dm)){re.escape(place)}(?=[/\\\s\"'&<:,)\]]|$)", ELSEWHERE, text)
     return text
 
 
