@@ -1,10 +1,16 @@
 """Judge a launch from the app's own Postgres tables."""
 
-from golive_lib import charts, views
-from golive_lib.checks import CheckResult, Checks
-from golive_lib.errors import GoliveError
-from golive_lib.judge import Outcome, Status, Verdict
-from golive_lib.launch import Launch, open_launch
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from golive_lib import charts, views
+    from golive_lib.checks import CheckResult, Checks
+    from golive_lib.errors import GoliveError
+    from golive_lib.judge import Outcome, Status, Verdict
+    from golive_lib.launch import Launch, open_launch
 
 __all__ = [
     "CheckResult",
@@ -18,3 +24,26 @@ __all__ = [
     "open_launch",
     "views",
 ]
+
+_HOMES = {
+    "CheckResult": "checks",
+    "Checks": "checks",
+    "GoliveError": "errors",
+    "Launch": "launch",
+    "Outcome": "judge",
+    "Status": "judge",
+    "Verdict": "judge",
+    "open_launch": "launch",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for only now: pandas and plotly take a second that a command may not need."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f"golive_lib.{_HOMES.get(name, name)}")
+    return getattr(module, name) if name in _HOMES else module
+
+
+def __dir__() -> list[str]:
+    return __all__

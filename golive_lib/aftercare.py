@@ -10,7 +10,7 @@ from golive_lib import coverage_change, day_health, flow, funnel, performance, r
 from golive_lib.db import Clock
 from golive_lib.errors import QueryError
 from golive_lib.judge import Verdict
-from golive_lib.launch import instant
+from golive_lib.plan_types import instant
 from golive_lib.proof import Proofs
 from golive_lib.spans import spans
 

@@ -14,7 +14,7 @@ from golive_lib.errors import PlanError, QueryFailed
 from golive_lib.formats import clock, number, share
 from golive_lib.judge import Outcome, Status, Verdict, worst
 from golive_lib.kpis import KpiResult, Soak, budgets, judge_kpi
-from golive_lib.launch import instant
+from golive_lib.plan_types import instant
 from golive_lib.stage import Item, StageVerdict, judge_stage
 from golive_lib.telemetry import MINUTE, Window, bad_events, gather
 

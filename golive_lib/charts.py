@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from golive_lib.formats import clock, duration, local, missing, number, share, zone_name
+from golive_lib.inks import INKS
 from golive_lib.show import Chart
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ BLUE, ORANGE, TEAL, PURPLE, PINK, GREY, RED = (
     "#79818d",
     "#dc4437",
 )
-_CLEAR: Final = "rgba(0,0,0,0)"
 TIME: Final = {
     "type": "date",
     "tickangle": 0,
@@ -38,29 +38,6 @@ TIME: Final = {
     ],
 }
 _PERIODS: Final = {60.0: "minute", 3_600.0: "hour", 86_400.0: "day"}
-
-
-def ink(text: str, faint: str, grid: str, raised: str, page: str = _CLEAR) -> dict[str, Any]:
-    """Return the part of a Plotly layout that depends on the page behind the chart, if that is known."""
-    axis = {"gridcolor": grid, "zerolinecolor": grid, "linecolor": faint, "tickcolor": faint}
-    return {
-        "font": {"color": text},
-        "paper_bgcolor": _CLEAR,
-        "plot_bgcolor": _CLEAR,
-        "xaxis": axis,
-        "yaxis": axis,
-        "hoverlabel": {"bgcolor": raised, "bordercolor": faint, "font": {"color": text}},
-        "annotationdefaults": {"bgcolor": page},
-        "modebar": {"bgcolor": _CLEAR, "color": faint, "activecolor": text},
-    }
-
-
-# A report knows its page and asks for light or dark; JupyterLab's theme is not known here, so neutral reads on both.
-INKS: Final[Mapping[str, dict[str, Any]]] = {
-    "neutral": ink("#737b87", "#79818d", "rgba(128,136,148,0.25)", "#f4f5f6"),
-    "light": ink("#2b323b", "#79818d", "#e3e6ea", "#ffffff", "#ffffff"),
-    "dark": ink("#d5dae1", "#8b94a1", "#30363f", "#262c34", "#1a1e24"),
-}
 
 
 def _template() -> dict[str, Any]:

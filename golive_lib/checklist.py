@@ -14,9 +14,9 @@ from golive_lib.errors import QueryError, UsageError
 from golive_lib.formats import mask
 from golive_lib.history import TICK
 from golive_lib.judge import Status, Verdict, worst
-from golive_lib.launch import instant
 from golive_lib.leaks import leak, secrets_of
 from golive_lib.ledger import Ledger
+from golive_lib.plan_types import instant
 from golive_lib.proof import Proofs
 from golive_lib.settings import outputs_folder
 

@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 from datetime import timedelta
+from importlib import import_module
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
@@ -17,7 +19,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from golive_lib import cli_aftercare, cli_backup, cli_canary, cli_checklist, cli_harden, cli_ledger, cli_readiness
 from golive_lib.console import (
     AsOf,
     DbUrl,
@@ -34,11 +35,13 @@ from golive_lib.console import (
     stoppable,
 )
 from golive_lib.errors import GoliveError
-from golive_lib.judge import EXIT_CODES, Status
-from golive_lib.launch import DEMO_SCHEME, choose_plan, kit_folder, open_launch
-from golive_lib.settings import BACKUPS, DB_URL, OUTPUTS, PLAN, backups_folder, environment, outputs_folder
+from golive_lib.plan import choose_plan, kit_folder
+from golive_lib.settings import BACKUPS, DB_URL, DEMO_SCHEME, OUTPUTS, PLAN, backups_folder, environment, outputs_folder
+from golive_lib.verdicts import EXIT_CODES, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from golive_lib.records import RunRecord
 
 OK, FAILED, HOLD = 0, 1, 3
@@ -65,7 +68,9 @@ def demo(
     outputs: Outputs = None,
 ) -> int:
     """Build a demo launch on an embedded PostgreSQL and report on it, from readiness to its last stage."""
+    from golive_lib import cli_readiness  # noqa: PLC0415  keeps the other commands' start short
     from golive_lib.demo import open_app, open_demo  # noqa: PLC0415  only this command needs the embedded server
+    from golive_lib.launch import open_launch  # noqa: PLC0415  as above
 
     target = outputs or outputs_folder(os.environ)
     os.environ[OUTPUTS] = str(target.resolve())  # kernels work in the notebooks' folder
@@ -91,6 +96,8 @@ def demo(
 
 def _eve(target: Path) -> list[RunRecord]:
     """Report on RLS by the story's clock of the hour before the launch: in the demo no catalog changed since."""
+    from golive_lib.launch import open_launch  # noqa: PLC0415  keeps the other commands' start short
+
     url = os.environ[DB_URL]
     begun = min(stage.starts for stage in open_launch().plan.stages if stage.starts)
     clock = quote(f"-c golive.now={(begun - timedelta(hours=1)).isoformat()}", safe="")
@@ -130,6 +137,7 @@ def _worst(records: list[RunRecord]) -> int:
 def doctor(db_url: DbUrl = None, plan: PlanFile = None) -> int:
     """Say in one table what can be reached: server, pooler, role, tables, columns, indexes."""
     from golive_lib.doctor import examine  # noqa: PLC0415  keeps the other commands' start short
+    from golive_lib.launch import open_launch  # noqa: PLC0415  likewise
 
     with database(db_url, plan), err.status("asking the database"):
         found = examine(open_launch())
@@ -145,6 +153,7 @@ def check(
 ) -> int:
     """Judge checks in the terminal, without a report."""
     from golive_lib import views  # noqa: PLC0415  keeps the other commands' start short
+    from golive_lib.launch import open_launch  # noqa: PLC0415  likewise
 
     with database(db_url, plan):
         launch = open_launch()
@@ -163,6 +172,7 @@ def sql(
 ) -> int:
     """Print a query as any SQL client runs it, with its sources and the report's values written in."""
     from golive_lib import aftercare  # noqa: PLC0415  keeps the other commands' start short
+    from golive_lib.launch import open_launch  # noqa: PLC0415  likewise
 
     moment = known_moment(as_of)
     with database(db_url, plan):
@@ -219,13 +229,26 @@ def lab(
             server.wait()
 
 
-cli_canary.register(app)
-cli_backup.register(app)
-cli_harden.register(app)
-cli_readiness.register(app)
-cli_aftercare.register(app)
-cli_ledger.register(app)
-cli_checklist.register(app)
+# The modules of the other commands, each loaded when one of its commands is asked for, or all of them for the help.
+COMMANDS = {
+    "cli_canary": ("canary", "watch", "replay"),
+    "cli_backup": ("backup", "storage"),
+    "cli_harden": ("harden",),
+    "cli_readiness": ("readiness", "rls"),
+    "cli_aftercare": ("aftercare",),
+    "cli_checklist": ("checklist",),
+    "cli_ledger": ("ledger",),
+}
+
+
+def register(arguments: Sequence[str]) -> typer.Typer:
+    """Return the command line with what these arguments need of it."""
+    asked = arguments[0] if arguments else "--help"
+    here = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    for module, commands in COMMANDS.items():
+        if asked in commands or asked not in {"--version", *here, *chain(*COMMANDS.values())}:
+            import_module(f"golive_lib.{module}").register(app)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -252,7 +275,7 @@ def main() -> None:
     """Run the command line: a clear message instead of a traceback for every error the kit foresees."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))
     try:
-        app()
+        register(sys.argv[1:])()
     except GoliveError as error:
         err.print(Text("error: ", style="bold red") + Text(str(error)), soft_wrap=True)
         sys.exit(error.exit_code)

@@ -23,8 +23,8 @@ from golive_lib.formats import clock, duration, moment, number, share
 from golive_lib.grid import SHAPES
 from golive_lib.judge import EXIT_CODES, Rule, Status, Verdict
 from golive_lib.kpis import KpiResult
-from golive_lib.launch import instant, open_launch
-from golive_lib.plan_types import Duration
+from golive_lib.launch import open_launch
+from golive_lib.plan_types import Duration, instant
 from golive_lib.settings import environment, outputs_folder
 from golive_lib.show import VERDICTS, table
 from golive_lib.watch import Lost, Watch, follow, played

@@ -9,7 +9,7 @@ from golive_lib.db import Database
 from golive_lib.doctor import connection_mode
 from golive_lib.errors import DatabaseError, QueryFailed
 from golive_lib.judge import Status
-from golive_lib.launch import kit_folder
+from golive_lib.plan import kit_folder
 from golive_lib.proof import Point
 from golive_lib.query import compose, load
 

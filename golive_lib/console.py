@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -16,14 +17,28 @@ from rich.text import Text
 
 from golive_lib.errors import GoliveError, QueryError, SettingsError, UsageError
 from golive_lib.grid import SHAPES
-from golive_lib.judge import Status, Verdict
-from golive_lib.launch import DEMO_SCHEME, choose_plan, instant, is_demo
-from golive_lib.plan import read_plan
-from golive_lib.settings import BACKUPS, DB_URL, OUTPUTS, PLAN, backups_folder, environment, outputs_folder, parse_url
+from golive_lib.plan import choose_plan, read_plan
+from golive_lib.plan_types import instant
+from golive_lib.settings import (
+    BACKUPS,
+    DB_URL,
+    DEMO_SCHEME,
+    OUTPUTS,
+    PLAN,
+    backups_folder,
+    environment,
+    is_demo,
+    outputs_folder,
+    parse_url,
+)
 from golive_lib.show import VERDICTS
+from golive_lib.verdicts import Status, Verdict
+from golive_lib.warm_kernels import warm_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.progress import TaskID
 
     from golive_lib.doctor import Finding
     from golive_lib.records import RunRecord
@@ -84,11 +99,12 @@ def database(db_url: str | None, plan: Path | None) -> Iterator[None]:
 
 
 def run_all(names: Sequence[str], given: Mapping[str, str], outputs: Path) -> list[RunRecord]:
-    """Run notebooks one after the other, each with those of the parameters that it knows.
+    """Run notebooks, each with those of the parameters that it knows.
 
     Raises UsageError, before anything runs, for an unknown notebook, a parameter that none of them knows or a value of
     the wrong type.
     """
+    warm_kernels()  # it imports while we do
     from golive_lib import notebooks, reports  # noqa: PLC0415  a second that other commands need not wait
 
     os.environ[OUTPUTS] = str(outputs.resolve())
@@ -107,13 +123,14 @@ def run_all(names: Sequence[str], given: Mapping[str, str], outputs: Path) -> li
         values = notebooks.typed(own, known[path], path.stem)
         where = str(parse_url(os.environ[DB_URL]))
         work.append(reports.Run(path, values, where, outputs, launch=plan.name, plan=digest))
-    return [_run(each) for each in work]
+    return _run(work)
 
 
-def _run(work: Run) -> RunRecord:
+def _run(work: Sequence[Run]) -> list[RunRecord]:
+    """Run notebooks, as many at a time as there are cores where kernels can be forked, and else one by one."""
     from golive_lib import reports  # noqa: PLC0415  as above
 
-    name = work.notebook.stem
+    kernels = warm_kernels()
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -121,11 +138,28 @@ def _run(work: Run) -> RunRecord:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
+
+    def run(each: Run, task: TaskID) -> RunRecord:
+        record = reports.execute(
+            each,
+            lambda cell, cells: progress.update(task, completed=cell, total=cells),
+            say=step,
+            kernels=kernels,
+        )
+        progress.update(task, description=f"{record.notebook}: {record.verdict or 'failed'}", completed=1, total=1)
+        return record
+
     with stoppable(), Progress(*columns, console=err) as progress:
-        task = progress.add_task(f"{name}: running", total=None)
-        record = reports.execute(work, lambda cell, cells: progress.update(task, completed=cell, total=cells), step)
-        progress.update(task, description=f"{name}: {record.verdict or 'failed'}", completed=1, total=1)
-    return record
+        tasks = [progress.add_task(f"{each.notebook.stem}: running", total=None) for each in work]
+        if not kernels:
+            return [run(*each) for each in zip(work, tasks, strict=True)]
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            try:
+                return list(threads.map(run, work, tasks))
+            except BaseException:
+                kernels.close()  # what runs ends at once and publishes nothing
+                threads.shutdown(cancel_futures=True)
+                raise
 
 
 def report(records: Sequence[RunRecord], outputs: Path) -> None:

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from golive_lib.errors import QueryError
 from golive_lib.formats import age, duration, mask, moment
 from golive_lib.judge import Status
-from golive_lib.launch import instant
+from golive_lib.plan_types import instant
 from golive_lib.proof import Point, Proof
 from golive_lib.records import read_records
 from golive_lib.settings import outputs_folder

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
+from golive_lib.kernels import provision
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from jupyter_client.manager import KernelManager
     from nbformat import NotebookNode
     from papermill.engines import NotebookExecutionManager
+
+    from golive_lib.warm_kernels import WarmKernels
 
 NAME = "golive"
 
@@ -24,6 +31,7 @@ NAME = "golive"
 class _Client(PapermillNotebookClient):
     sockets: str
     said: IO[bytes]
+    kernels: WarmKernels | None
 
     def create_kernel_manager(self) -> KernelManager:
         # Sockets in a private folder: nobody else can connect, and no two kernels race for a port.
@@ -31,6 +39,8 @@ class _Client(PapermillNotebookClient):
         if sys.platform != "win32":
             manager.transport = "ipc"
             manager.ip = str(Path(self.sockets) / "kernel")
+        if self.kernels:
+            provision(manager, self.kernels)
         return manager
 
     def start_new_kernel(self, **kwargs: Any) -> None:
@@ -39,13 +49,17 @@ class _Client(PapermillNotebookClient):
 
 
 class GoliveEngine(NBClientEngine):
-    """Runs a notebook cell by cell; ``keep`` gets the notebook at the start, ``on_cell`` each cell's index."""
+    """Runs a notebook cell by cell; ``keep`` gets the notebook at the start, ``on_cell`` each cell's index.
+
+    ``kernels`` gives a kernel by a fork; without it one is started anew.
+    """
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: NotebookExecutionManager, kernel_name: str, **kwargs: Any) -> None:
         """Execute the notebook in place; raises DeadKernelError when its kernel dies."""
         keep: Callable[[NotebookNode], None] = kwargs.pop("keep")
         on_cell: Callable[[int], None] = kwargs.pop("on_cell")
+        kernels: WarmKernels | None = kwargs.pop("kernels", None)
         keep(nb_man.nb)
         with tempfile.TemporaryDirectory(prefix="golive-") as sockets, tempfile.TemporaryFile() as said:
             client = _Client(
@@ -55,13 +69,24 @@ class GoliveEngine(NBClientEngine):
                 log_output=False,
                 on_cell_start=lambda cell, cell_index: on_cell(cell_index),  # noqa: ARG005  nbclient calls by keyword
             )
-            client.sockets, client.said = sockets, said
+            client.sockets, client.said, client.kernels = sockets, said, kernels
             try:
-                client.execute()
+                with _loop_of_its_own():
+                    client.execute()
             except DeadKernelError:
                 said.seek(0)
                 lines = said.read().decode(errors="replace").strip().splitlines()
                 raise DeadKernelError(lines[-1] if lines else "") from None
+
+
+@contextmanager
+def _loop_of_its_own() -> Iterator[None]:
+    """Close the event loop that nbclient leaves open in every thread but the main one, where others may use it."""
+    try:
+        yield
+    finally:
+        if threading.current_thread() is not threading.main_thread():
+            ensure_event_loop().close()
 
 
 papermill_engines.register(NAME, GoliveEngine)

@@ -65,25 +65,31 @@ def log_e_under(n: ArrayLike, bad: ArrayLike, allowed: ArrayLike) -> Floats:
 
 
 def interval(n: float, bad: float, alpha: float) -> tuple[float, float]:
-    """Return the shares that neither direction has disproven, as (low, high).
+    """Return the shares that neither direction has disproven, as (low, high), of one pair of counts."""
+    low, high = intervals([n], [bad], alpha)
+    return float(low[0]), float(high[0])
+
+
+def intervals(n: ArrayLike, bad: ArrayLike, alpha: float) -> tuple[Floats, Floats]:
+    """Return the shares that neither direction has disproven, as (low, high), for each of two lists of counts.
 
     Valid at every look, each end with an error of at most ``alpha``. Made by inverting the two e-values, so it never
     contradicts them: the low end passes the limit exactly when the share is proven over. No events: (0, 1).
     """
     need = log_threshold(alpha)
-    _checked(n, bad, 0.5)
-    if n == 0:
-        return 0.0, 1.0
-    share = bad / n
-    floor = _logit(min(share, 1.0 / n) * 1e-6) if bad else _logit(1e-6 / n)
-    middle = min(max(_logit(share), floor), _LOGIT_MAX) if 0 < share < 1 else (_LOGIT_MAX if share else floor)
-    low = 0.0
-    if bad and _excluded(log_e_over, n, bad, floor, need):
-        low = _edge(log_e_over, (n, bad), (floor, middle), need)
-    high = 1.0
-    if bad < n and _excluded(log_e_under, n, bad, _LOGIT_MAX, need):
-        high = _edge(log_e_under, (n, bad), (_LOGIT_MAX, middle), need)
-    return low, high
+    events, hits, _ = _checked(n, bad, 0.5)
+    seen = np.maximum(events, 1.0)  # of no events every share is possible, whatever is computed here
+    share = hits / seen
+    floor = _logit(np.where(hits > 0, np.minimum(share, 1.0 / seen), 1.0 / seen) * 1e-6)
+    inside = (share > 0) & (share < 1)
+    middle = np.clip(_logit(np.where(inside, share, 0.5)), floor, _LOGIT_MAX)
+    middle = np.where(inside, middle, np.where(share > 0, _LOGIT_MAX, floor))
+    top = np.full_like(floor, _LOGIT_MAX)
+    low = _edges(log_e_over, (events, hits), (floor, middle), need)
+    high = _edges(log_e_under, (events, hits), (top, middle), need)
+    none_below = (hits == 0) | (log_e_over(events, hits, expit(floor)) < need)
+    none_above = (hits == events) | (log_e_under(events, hits, expit(top)) < need)
+    return np.where(none_below, 0.0, low), np.where(none_above, 1.0, high)
 
 
 def first_crossing(
@@ -179,21 +185,17 @@ def _faint_tail(a: Floats, b: Floats, cut: Floats, *, upper: bool) -> Floats:
     return np.asarray((a - 1.0) * np.log(cut) + (b - 1.0) * np.log1p(-cut) + np.log(total / slope), dtype=np.float64)
 
 
-def _logit(share: float) -> float:
-    return math.log(share) - math.log1p(-share)
+def _logit(share: Floats) -> Floats:
+    return np.asarray(np.log(share) - np.log1p(-share), dtype=np.float64)
 
 
-def _excluded(log_e: Callable[..., Floats], n: float, bad: float, logit: float, need: float) -> bool:
-    return bool(log_e(n, bad, expit(logit)) >= need)
-
-
-def _edge(log_e: Callable[..., Floats], counts: tuple[float, float], ends: tuple[float, float], need: float) -> float:
-    """Return the last excluded share between an excluded and a possible one, both given as logits."""
+def _edges(
+    log_e: Callable[..., Floats], counts: tuple[Floats, Floats], ends: tuple[Floats, Floats], need: float
+) -> Floats:
+    """Return the last excluded share between excluded and possible ones, both given as logits."""
     out, possible = ends
     for _ in range(_BISECTIONS):
         half = (out + possible) / 2
-        if _excluded(log_e, *counts, half, need):
-            out = half
-        else:
-            possible = half
-    return float(expit(out))
+        excluded = log_e(*counts, expit(half)) >= need
+        out, possible = np.where(excluded, half, out), np.where(excluded, possible, half)
+    return np.asarray(expit(out), dtype=np.float64)

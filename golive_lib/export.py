@@ -16,7 +16,7 @@ from nbconvert import HTMLExporter
 from traitlets import default
 
 from golive_lib import page, show
-from golive_lib.charts import INKS
+from golive_lib.inks import INKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from golive_lib.errors import PlanError, QueryFailed
 from golive_lib.kpis import budgets
-from golive_lib.launch import instant
+from golive_lib.plan_types import instant
 from golive_lib.power import Forecast, design_effect, forecast
 from golive_lib.telemetry import MINUTE, Window, gather_earlier
 

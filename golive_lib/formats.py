@@ -5,10 +5,9 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +27,10 @@ _IPV6 = re.compile(r"(?<![\w:])([0-9a-f]*:[0-9a-f:]*:[0-9a-f:.]*)(?:/\d{1,3})?(?
 
 def missing(value: Any) -> bool:  # noqa: ANN401  a cell of a DataFrame may be anything
     """Return whether a cell holds no value: None, NaN, NaT or pandas' NA."""
-    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+    if value is None or isinstance(value, float):
+        return value is None or math.isnan(value)
+    pandas = sys.modules.get("pandas")  # a value of its kind has loaded it, and no other command needs to
+    return bool(pandas and pandas.api.types.is_scalar(value) and pandas.isna(value))
 
 
 def number(value: float | Decimal | None, unit: str | None = None) -> str:

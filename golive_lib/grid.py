@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
-from golive_lib.judge import Status
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,8 @@ from jinja2 import Environment, FileSystemLoader
 
 from golive_lib import show
 from golive_lib.export import TEMPLATES, script_source
-from golive_lib.judge import Status, Verdict
 from golive_lib.page import headline
+from golive_lib.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from golive_lib.charts import BLUE, GREY, TIME, figure, limit_line, time_axis
-from golive_lib.evidence import interval
+from golive_lib.evidence import intervals
 from golive_lib.formats import local, number, share
 from golive_lib.show import Chart
 from golive_lib.telemetry import MINUTE
@@ -44,13 +44,13 @@ def kpi_chart(one: KpiResult, result: StageResult) -> Chart:
     canary, control = one.telemetry.canary, one.telemetry.control
     n, bad = np.cumsum(canary.n[:complete])[ends], np.cumsum(canary.bad[:complete])[ends]
     weight = one.budget.clustering
-    bands = [interval(i / weight, b / weight, one.budget.alpha) for i, b in zip(n, bad, strict=True)]
+    low, high = intervals(n / weight, bad / weight, one.budget.alpha)
     who = "canary" if control is not None else "all traffic"
     chart = figure(title=one.kpi.title, x_title=axis.title, y_title="bad, % of events", height=320)
     edge = {"x": axis.labels, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     band = {"fill": "tonexty", "fillcolor": _BAND, "name": f"{who}: not ruled out"}
-    chart.add_scatter(y=[_percent(high) for _, high in bands], showlegend=False, **edge)
-    chart.add_scatter(y=[_percent(low) for low, _ in bands], **band, **edge)
+    chart.add_scatter(y=[*map(_percent, high)], showlegend=False, **edge)
+    chart.add_scatter(y=[*map(_percent, low)], **band, **edge)
     if control is not None and control.n[:complete].sum():
         _periods(chart, axis.labels, _per_period(control.n, control.bad, ends), "control, each period", GREY)
     _periods(chart, axis.labels, _per_period(canary.n, canary.bad, ends), f"{who}, each period", BLUE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 from golive_lib.checks import CheckResult, Checks, run_check
 from golive_lib.db import Database
 from golive_lib.errors import QueryError, SettingsError
-from golive_lib.plan import find_plan, read_plan
+from golive_lib.plan import choose_plan, kit_folder, read_plan
+from golive_lib.plan_types import instant
 from golive_lib.query import compose, load
-from golive_lib.settings import DB_URL, PLAN, environment, parse_url
+from golive_lib.settings import DB_URL, DEMO_SCHEME, PLAN, environment, is_demo, parse_url
 from golive_lib.show import table
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from golive_lib.statement import Value
 
 SAMPLE = 50
-DEMO_SCHEME = "demo:"
 _PYTHON: dict[str, type | tuple[type, ...]] = {
     "int": int,
     "float": (int, float),
@@ -37,12 +37,6 @@ _PYTHON: dict[str, type | tuple[type, ...]] = {
     "bool": bool,
     "timestamptz": (str, datetime),
 }
-
-
-def kit_folder() -> Path:
-    """Return the folder of the kit's own plan, queries and notebooks: in a wheel its own, in a clone the root."""
-    packed = Path(__file__).parent / "_kit"
-    return packed if packed.is_dir() else Path(__file__).parents[1]
 
 
 class Launch:
@@ -180,17 +174,6 @@ def _bound(query: Query, param: Param, value: Value | datetime) -> Value:
     return value
 
 
-def instant(value: Value | datetime, name: str) -> datetime:
-    """Read an instant with its zone, in UTC; raises QueryError for anything else."""
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
-        raise QueryError(f"{name} = {value!r} is no instant; write it as '2026-03-24T10:00:00+02:00'") from None
-    if moment.tzinfo is None:
-        raise QueryError(f"{name} = {value!r} has no time zone; write it as '{value}Z', or with '+02:00' behind it")
-    return moment.astimezone(UTC)
-
-
 def open_launch(db_url: str | None = None, *, plan: str | Path | None = None) -> Launch:
     """Open a launch: the plan given, else ``GOLIVE_PLAN``, else the nearest ``launch.toml``, else the kit's own.
 
@@ -214,11 +197,6 @@ def load_queries(plan: Plan) -> dict[str, Query]:
     return load([own, *(folder for folder in plan.query_folders if folder.resolve() != own.resolve())])
 
 
-def is_demo(url: str) -> bool:
-    """Say whether a database URL names a story of the demo, as ``demo:healthy`` does."""
-    return url.startswith(DEMO_SCHEME)
-
-
 def _demo(url: str) -> Mapping[str, str]:
     """Keep the demo's server and its app up until this process ends; return its environment."""
     from golive_lib.demo import open_app, open_demo  # noqa: PLC0415  a real launch needs no embedded server
@@ -226,8 +204,3 @@ def _demo(url: str) -> Mapping[str, str]:
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(open_app(stack.enter_context(open_demo(url.removeprefix(DEMO_SCHEME)))))
-
-
-def choose_plan(given: str | Path | None) -> Path:
-    """Return the plan file to use: the one given, else the nearest ``launch.toml``, else the kit's own."""
-    return Path(given) if given else find_plan(Path.cwd()) or kit_folder() / "launch.toml"

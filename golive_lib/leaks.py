@@ -12,9 +12,10 @@ from golive_lib.errors import SettingsError
 from golive_lib.settings import is_url, parse_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 SHORTEST = 4
+ELSEWHERE = "\N{HORIZONTAL ELLIPSIS}"
 SHORTEST_ELSEWHERE = 16  # under a name that is not the kit's or Supabase's, a short value may be a word
 _OURS = ("SUPABASE_", "GOLIVE_", "SERVICE_ROLE_")
 _NAMES = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|_URL$", re.IGNORECASE)
@@ -66,6 +67,15 @@ def leak(text: str, secrets: tuple[str, ...]) -> str | None:
 def without_keys(text: str) -> str:
     """Return a text with dots in the place of everything that has a known key's form."""
     return _KEY.sub("•••", text)
+
+
+def without_places(text: str, places: Iterable[str]) -> str:
+    """Return a text with a sign in place of a machine's folders, which often name their user."""
+    for place in sorted(set(places), key=len, reverse=True):
+        if len(place.strip("/\\")) >= SHORTEST:
+            # A colour's code may stand before it: a traceback is written for terminals.
+            text = re.sub(rf"(?:(?<![\w./~-])|(?<=\dm)){re.escape(place)}(?=[/\\\s\"'&<:,)\]]|$)", ELSEWHERE, text)
+    return text
 
 
 def _spellings(secret: str) -> Iterator[str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golive_lib.errors import ReportError, UsageError
-from golive_lib.launch import kit_folder
 from golive_lib.leaks import leak
+from golive_lib.plan import kit_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,6 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from golive_lib.errors import PlanError
-from golive_lib.judge import Rule
 from golive_lib.plan_aftercare import AftercareRules
 from golive_lib.plan_night import ChecklistRules, MessageRules, RollbackRules
 from golive_lib.plan_readiness import (
@@ -28,6 +27,7 @@ from golive_lib.plan_readiness import (
     StorageRules,
 )
 from golive_lib.plan_types import STRICT, Duration, Identifier, Instant, Lasting, Share, Zone
+from golive_lib.verdicts import Rule
 
 PLAN_FILE = "launch.toml"
 FEWEST = 5
@@ -225,3 +225,14 @@ def find_plan(start: Path) -> Path | None:
         if (folder / PLAN_FILE).is_file():
             return folder / PLAN_FILE
     return None
+
+
+def kit_folder() -> Path:
+    """Return the folder of the kit's own plan, queries and notebooks: in a wheel its own, in a clone the root."""
+    packed = Path(__file__).parent / "_kit"
+    return packed if packed.is_dir() else Path(__file__).parents[1]
+
+
+def choose_plan(given: str | Path | None) -> Path:
+    """Return the plan file to use: the one given, else the nearest ``launch.toml``, else the kit's own."""
+    return Path(given) if given else find_plan(Path.cwd()) or kit_folder() / PLAN_FILE

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
+from golive_lib.errors import QueryError
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -38,6 +40,17 @@ def _instant(value: object) -> datetime:
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise ValueError("should be a date, a time and a zone, such as 2026-03-24T08:00:00Z")
+    return moment.astimezone(UTC)
+
+
+def instant(value: object, name: str) -> datetime:
+    """Read an instant with its zone, in UTC; raises QueryError for anything else."""
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        raise QueryError(f"{name} = {value!r} is no instant; write it as '2026-03-24T10:00:00+02:00'") from None
+    if moment.tzinfo is None:
+        raise QueryError(f"{name} = {value!r} has no time zone; write it as '{value}Z', or with '+02:00' behind it")
     return moment.astimezone(UTC)
 
 

@@ -12,7 +12,8 @@ from golive_lib.credentials import prove_secrets
 from golive_lib.db import Clock
 from golive_lib.flags import prove_flags
 from golive_lib.hardening import prove_test_accounts
-from golive_lib.launch import SAMPLE, instant
+from golive_lib.launch import SAMPLE
+from golive_lib.plan_types import instant
 from golive_lib.proof import Point, Proof, Proofs
 from golive_lib.records import newest
 from golive_lib.rls import examine, prove_coverage

@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from golive_lib.errors import LedgerError
-from golive_lib.judge import EXIT_CODES, Status, Verdict
 from golive_lib.ledger import Ledger
+from golive_lib.verdicts import EXIT_CODES, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

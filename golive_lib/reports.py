@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import sys
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +19,6 @@ from zoneinfo import ZoneInfo
 
 import fasteners
 import nbformat
-import pandas as pd
 import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
@@ -27,12 +27,13 @@ from golive_lib import engine
 from golive_lib.errors import ReportError
 from golive_lib.export import ReportMeta, to_html
 from golive_lib.index import index_html
-from golive_lib.judge import VERDICT_MIME, Verdict
-from golive_lib.leaks import leak, secrets_of
+from golive_lib.leaks import leak, secrets_of, without_places
 from golive_lib.ledger import Ledger
 from golive_lib.page import first_heading
+from golive_lib.plan import kit_folder
 from golive_lib.records import JUDGED, RECORD, RUN, RunRecord, facts, read_records
 from golive_lib.settings import environment
+from golive_lib.verdicts import VERDICT_MIME, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
     from golive_lib.statement import Value
+    from golive_lib.warm_kernels import WarmKernels
 
 _OUTCOME = {"verdict", "status", "sentence", "at", "zone"}
 
@@ -60,18 +62,25 @@ class Run:
 
 
 def execute(
-    run: Run, on_cell: Callable[[int, int], None] = lambda *_: None, say: Callable[[str], object] = lambda _: None
+    run: Run,
+    on_cell: Callable[[int, int], None] = lambda *_: None,
+    *,
+    say: Callable[[str], object] = lambda _: None,
+    kernels: WarmKernels | None = None,
 ) -> RunRecord:
     """Run a notebook, publish its report, whole or not at all, and record it in the ledger.
 
     A crash is published too, with its error on top. ``on_cell`` is told the cell's index and how many there are,
-    ``say`` what else is to be known. Raises ReportError when the outputs folder cannot be written, LedgerError when
-    the record cannot; an interruption leaves nothing behind.
+    ``say`` what else is to be known; ``kernels`` gives kernels by forks. Raises ReportError when the outputs folder
+    cannot be written or the run was stopped, LedgerError when the record cannot be; an interruption leaves nothing
+    behind.
     """
     started = datetime.now(UTC)
     with _workplace(run, started) as (run_id, folder):
         clock = time.monotonic()
-        notebook, error = _execute(run, on_cell)
+        notebook, error = _execute(run, on_cell, kernels)
+        if kernels and kernels.closed:
+            raise ReportError(f"{run.notebook.stem}: stopped; nothing was written")
         outcome, error = (None, error) if error else _outcome(notebook)
         record = RunRecord(
             run_id=run_id,
@@ -100,7 +109,9 @@ def execute(
     return record
 
 
-def _execute(run: Run, on_cell: Callable[[int, int], None]) -> tuple[NotebookNode, str | None]:
+def _execute(
+    run: Run, on_cell: Callable[[int, int], None], kernels: WarmKernels | None
+) -> tuple[NotebookNode, str | None]:
     """Return the notebook as far as it came, and what stopped it."""
     kept: list[NotebookNode] = []
     error = None
@@ -113,6 +124,7 @@ def _execute(run: Run, on_cell: Callable[[int, int], None]) -> tuple[NotebookNod
             progress_bar=False,
             request_save_on_cell_execute=False,
             keep=kept.append,
+            kernels=kernels,
             on_cell=lambda index: on_cell(index, len(kept[0].cells)),
         )
     except PapermillExecutionError as crash:
@@ -142,10 +154,13 @@ def _outcome(notebook: NotebookNode) -> tuple[dict[str, Any] | None, str | None]
 
 def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: dict[str, Any] | None) -> RunRecord:
     """Write the notebook, its page and the record; what holds a secret is withheld, and the record says so."""
-    # papermill notes where the files lay, which is nobody's business.
-    for key in ("input_path", "output_path"):
+    # papermill notes where the files lay and what the environment was, which is nobody's business.
+    for key in ("input_path", "output_path", "environment_variables"):
         notebook.metadata.get("papermill", {}).pop(key, None)
-    texts = {record.ipynb: nbformat.writes(notebook), record.html: _page(notebook, record)}
+    whole = {record.ipynb: nbformat.writes(notebook), record.html: _page(notebook, record)}
+    texts = {path: without_places(text, _places()) for path, text in whole.items()}
+    if record.error:
+        record = replace(record, error=(plainly := without_places(record.error, _places())), sentence=plainly)
     secrets_ = secrets_of(environment(Path.cwd()))
     held = next((kind for text in (*texts.values(), _json(asdict(record))) if (kind := leak(text, secrets_))), None)
     if held:
@@ -162,8 +177,15 @@ def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: di
     return record
 
 
+def _places() -> set[str]:
+    """Return the machine's folders that a traceback may name."""
+    return {str(place) for place in (Path.home(), Path.cwd(), kit_folder(), sys.prefix, sys.base_prefix)}
+
+
 def _figures(judged: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Give what was judged as files: all of it as JSON, each list of rows as CSV, each text in Markdown as it is."""
+    import pandas as pd  # noqa: PLC0415  a quarter of a second that is spent while kernels work
+
     if judged:
         yield JUDGED, json.dumps(judged, indent=2, sort_keys=True) + "\n"
     for name, found in judged.items():

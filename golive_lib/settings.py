@@ -24,6 +24,7 @@ ADMIN_URL = "GOLIVE_ADMIN_DB_URL"
 BACKUP_URL = "GOLIVE_BACKUP_DB_URL"
 SCRATCH_URL = "GOLIVE_SCRATCH_DB_URL"
 PG_BIN = "GOLIVE_PG_BIN"
+DEMO_SCHEME = "demo:"
 _SHAPE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 _SCHEME = re.compile(r"(?i:postgres|postgresql)(?:\+psycopg)?://(?P<rest>.*)", re.DOTALL)
 _HOST = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:/\[\]]*)(?::(?P<port>\d*))?(?:/(?P<database>.*))?", re.DOTALL)
@@ -105,6 +106,11 @@ class DatabaseUrl:
 def is_url(text: str) -> bool:
     """Say whether a text begins like a database URL."""
     return bool(_SCHEME.match(text.strip()))
+
+
+def is_demo(url: str) -> bool:
+    """Say whether a database URL names a story of the demo, as ``demo:healthy`` does."""
+    return url.startswith(DEMO_SCHEME)
 
 
 def parse_url(text: str) -> DatabaseUrl:

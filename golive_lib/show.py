@@ -11,8 +11,6 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from golive_lib.formats import (
     ELLIPSIS,
     MISSING,
@@ -29,7 +27,7 @@ from golive_lib.formats import (
     zone_name,
 )
 from golive_lib.grid import SHAPES, Grid, Link, badge, grid_markup, grid_text
-from golive_lib.judge import Status, Verdict
+from golive_lib.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -213,7 +211,7 @@ def _is_numeric(values: list[Any]) -> bool:
 def _cell(value: Any, unit: str | None, tz: tzinfo) -> str:  # noqa: ANN401, PLR0911  a cell may be anything
     if missing(value):
         return MISSING
-    if isinstance(value, bool | np.bool_):
+    if isinstance(value, bool) or type(value).__name__ == "bool":
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return moment(value, tz) if value.tzinfo else f"{value:%Y-%m-%d %H:%M} (no zone)"

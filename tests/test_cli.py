@@ -10,13 +10,16 @@ import signal
 import socket
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+import typer
 from plant import change, free_port
 
+from golive_lib.cli import COMMANDS
 from golive_lib.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -206,3 +209,22 @@ def test_ledger_is_verified_and_printed(here: Path) -> None:
     ledger.path.write_text(ledger.path.read_text().replace("one", "won"))
     edited = golive(here, "ledger", "verify")
     assert (edited.returncode, "record 1 was edited" in edited.stdout) == (4, True)
+
+
+def test_each_module_of_commands_is_listed_with_what_it_adds(here: Path) -> None:
+    """A command is found by its module's entry, and the help, which loads them all, names every one."""
+    for module, commands in COMMANDS.items():
+        app = typer.Typer()
+        import_module(f"golive_lib.{module}").register(app)
+        names = [getattr(each.callback, "__name__", "") for each in app.registered_commands]
+        assert (*names, *(group.name for group in app.registered_groups)) == commands
+    shown = golive(here, "--help").stdout
+    assert [name for names in COMMANDS.values() for name in names if name not in shown] == []
+
+
+def test_a_report_loads_neither_pandas_nor_a_driver(here: Path) -> None:
+    """What only a kernel needs is left to the kernel: a command that runs notebooks starts without it."""
+    heavy = {"pandas", "psycopg", "plotly"}
+    code = f"import sys; from golive_lib import cli, reports; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

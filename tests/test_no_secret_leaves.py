@@ -14,8 +14,8 @@ import nbformat
 import pytest
 
 from golive_lib.demo import open_app
-from golive_lib.launch import kit_folder
 from golive_lib.notebooks import find_notebook
+from golive_lib.plan import kit_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -24,6 +24,7 @@ from golive_lib.notebooks import find_notebook, find_notebooks, parameters, type
 from golive_lib.plan import read_plan
 from golive_lib.records import read_records
 from golive_lib.reports import Run, execute, refresh_index
+from golive_lib.warm_kernels import warm_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,7 @@ def notebook(folder: Path, *cells: str, tag: str = "parameters") -> Path:
 
 def run(path: Path, outputs: Path, **values: int) -> RunRecord:
     """Execute a notebook into a folder."""
-    return execute(Run(path, values, "a database", outputs))
+    return execute(Run(path, values, "a database", outputs), kernels=warm_kernels())
 
 
 def visible(outputs: Path) -> list[str]:
@@ -110,6 +111,18 @@ def test_report_names_no_folder_of_the_machine(tmp_path: Path) -> None:
     record = run(find_notebook("sanity", tmp_path), tmp_path / "out")
     for name in (str(record.ipynb), str(record.html), f"{record.run_id}/record.json"):
         assert str(tmp_path) not in (tmp_path / "out" / name).read_text()
+
+
+def test_a_traceback_names_no_folder_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash in a library and in a file beside the notebook is shown without where they lie, and whose they are."""
+    (tmp_path / "beside.py").write_text("def fail():\n    open(__file__ + '.gone')\n")
+    monkeypatch.chdir(tmp_path)
+    cell = "import json, os, sys; sys.path.insert(0, os.getcwd()); import beside; print(json.__file__); beside.fail()"
+    record = run(notebook(tmp_path, cell), tmp_path / "out")
+    assert "\N{HORIZONTAL ELLIPSIS}/beside.py.gone" in (record.error or "")
+    for name in (str(record.ipynb), str(record.html), f"{record.run_id}/record.json"):
+        shown = (tmp_path / "out" / name).read_text()
+        assert [place for place in (sys.prefix, sys.base_prefix, str(tmp_path)) if place in shown] == []
 
 
 def test_red_is_a_finished_run(

@@ -15,7 +15,8 @@ from plant import change
 from golive_lib.coverage_views import relations
 from golive_lib.errors import PlanError
 from golive_lib.judge import Status, Verdict
-from golive_lib.launch import Launch, kit_folder, open_launch
+from golive_lib.launch import Launch, open_launch
+from golive_lib.plan import kit_folder
 from golive_lib.rls import Coverage, examine, prove_coverage
 
 if TYPE_CHECKING:

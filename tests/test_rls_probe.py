@@ -14,9 +14,8 @@ from golive_lib import Status, open_launch
 from golive_lib.demo.build import STORIES, _built
 from golive_lib.doctor import examine
 from golive_lib.errors import PlanError
-from golive_lib.launch import kit_folder
 from golive_lib.owners import owned_tables
-from golive_lib.plan import read_plan
+from golive_lib.plan import kit_folder, read_plan
 from golive_lib.rls_probe import prove_isolation
 
 if TYPE_CHECKING:
