@@ -17,7 +17,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from golive_lib import cli_aftercare, cli_backup, cli_canary, cli_harden, cli_ledger, cli_readiness
+from golive_lib import cli_aftercare, cli_backup, cli_canary, cli_harden, cli_ledger, cli_readiness, cli_schedule
 from golive_lib.console import (
     AsOf,
     DbUrl,
@@ -101,20 +101,25 @@ def _eve(target: Path) -> list[RunRecord]:
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913, PLR0917  the command's options
     notebooks: Annotated[list[str], typer.Argument(help="Notebooks by name or path; 'golive list' shows them.")],
     parameter: Annotated[
         list[str] | None, typer.Option("-p", "--parameter", help="NAME=VALUE, as often as needed.")
     ] = None,
+    wait: cli_schedule.Wait = "10m",
+    no_wait: cli_schedule.NoWait = False,
+    timeout: cli_schedule.Timeout = "1h",
+    retries: cli_schedule.Retries = 0,
     db_url: DbUrl = None,
     plan: PlanFile = None,
     outputs: Outputs = None,
 ) -> int:
     """Run notebooks and write their reports; exits with the worst verdict."""
+    within = cli_schedule.limits(wait, timeout, retries, no_wait=no_wait)
     given = dict(_pair(text) for text in parameter or ())
     target = outputs or outputs_folder(environment(Path.cwd()))
     with database(db_url, plan):
-        records = run_all(notebooks, given, target)
+        records = run_all(notebooks, given, target, within)
     report(records, target)
     return _worst(records)
 
@@ -224,6 +229,7 @@ cli_harden.register(app)
 cli_readiness.register(app)
 cli_aftercare.register(app)
 cli_ledger.register(app)
+cli_schedule.register(app)
 
 
 def _version(wanted: bool) -> None:

@@ -42,13 +42,14 @@ if TYPE_CHECKING:
 _SPAN: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 
-def _span(text: str) -> timedelta:
+def span(text: str, option: str = "--every") -> timedelta:
+    """Read a duration longer than nothing; raises typer.BadParameter that names the option."""
     try:
         length = _SPAN.validate_python(text)
     except ValidationError:
         length = timedelta()
     if not length:
-        raise typer.BadParameter(f"{text!r} is no duration; write it as '30s', '1m' or '1h'", param_hint="--every")
+        raise typer.BadParameter(f"{text!r} is no duration; write it as '30s', '1m' or '1h'", param_hint=option)
     return length
 
 
@@ -120,7 +121,7 @@ def watch(  # noqa: PLR0913, PLR0917  the command's options
     outputs: Outputs = None,
 ) -> int:
     """Follow a stage until its soak is over or anything is red, then write its report; Ctrl-C ends it early."""
-    interval = _span(every)
+    interval = span(every)
     with database(db_url, plan):
         watched = Watch(open_launch(), stage, started_at=started_at or None)
         pause = interval.total_seconds() / (speed or 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +20,7 @@ from golive_lib.errors import GoliveError, QueryError, SettingsError, UsageError
 from golive_lib.grid import SHAPES
 from golive_lib.judge import Status, Verdict
 from golive_lib.launch import DEMO_SCHEME, choose_plan, instant, is_demo
+from golive_lib.occasions import following
 from golive_lib.plan import read_plan
 from golive_lib.settings import BACKUPS, DB_URL, OUTPUTS, PLAN, backups_folder, environment, outputs_folder, parse_url
 from golive_lib.show import VERDICTS
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
+    from golive_lib.deadline import Limits
     from golive_lib.doctor import Finding
     from golive_lib.records import RunRecord
     from golive_lib.reports import Run
@@ -87,8 +90,10 @@ def database(db_url: str | None, plan: Path | None) -> Iterator[None]:
         yield
 
 
-def run_all(names: Sequence[str], given: Mapping[str, str], outputs: Path) -> list[RunRecord]:
-    """Run notebooks, each with those of the parameters that it knows.
+def run_all(
+    names: Sequence[str], given: Mapping[str, str], outputs: Path, limits: Limits | None = None
+) -> list[RunRecord]:
+    """Run notebooks, each with those of the parameters that it knows, within limits (else the usual ones).
 
     Raises UsageError, before anything runs, for an unknown notebook, a parameter that none of them knows or a value of
     the wrong type.
@@ -111,13 +116,14 @@ def run_all(names: Sequence[str], given: Mapping[str, str], outputs: Path) -> li
         own = {name: text for name, text in given.items() if name in {parameter.name for parameter in known[path]}}
         values = notebooks.typed(own, known[path], path.stem)
         where = str(parse_url(os.environ[DB_URL]))
-        work.append(reports.Run(path, values, where, outputs, launch=plan.name, plan=digest))
-    return _run(work)
+        every = following(plan, path.stem, datetime.now(UTC))
+        work.append(reports.Run(path, values, where, outputs, launch=plan.name, plan=digest, every=every))
+    return _run(work, limits)
 
 
-def _run(work: Sequence[Run]) -> list[RunRecord]:
+def _run(work: Sequence[Run], limits: Limits | None) -> list[RunRecord]:
     """Run notebooks, as many at a time as there are cores where kernels can be forked, and else one by one."""
-    from golive_lib import reports  # noqa: PLC0415  as above
+    from golive_lib import attempts  # noqa: PLC0415  as above
 
     kernels = warm_kernels()
     columns = (
@@ -129,9 +135,10 @@ def _run(work: Sequence[Run]) -> list[RunRecord]:
     )
 
     def run(each: Run, task: TaskID) -> RunRecord:
-        record = reports.execute(
+        record = attempts.execute(
             each,
             lambda cell, cells: progress.update(task, completed=cell, total=cells),
+            limits=limits,
             say=step,
             kernels=kernels,
         )

@@ -11,6 +11,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
+from golive_lib.deadline import deadline
 from golive_lib.warm_kernels import provision
 
 if TYPE_CHECKING:
@@ -48,15 +49,16 @@ class _Client(PapermillNotebookClient):
 class GoliveEngine(NBClientEngine):
     """Runs a notebook cell by cell; ``keep`` gets the notebook at the start, ``on_cell`` each cell's index.
 
-    ``kernels`` gives a kernel by a fork; without it one is started anew.
+    ``kernels`` gives a kernel by a fork; without it one is started anew. ``timeout_s`` bounds the whole run.
     """
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: NotebookExecutionManager, kernel_name: str, **kwargs: Any) -> None:
-        """Execute the notebook in place; raises DeadKernelError when its kernel dies."""
+        """Execute the notebook in place; raises DeadKernelError when its kernel dies, TimeoutError past the limit."""
         keep: Callable[[NotebookNode], None] = kwargs.pop("keep")
         on_cell: Callable[[int], None] = kwargs.pop("on_cell")
         kernels: WarmKernels | None = kwargs.pop("kernels", None)
+        timeout: float | None = kwargs.pop("timeout_s", None)
         keep(nb_man.nb)
         with tempfile.TemporaryDirectory(prefix="golive-") as sockets, tempfile.TemporaryFile() as said:
             client = _Client(
@@ -68,7 +70,8 @@ class GoliveEngine(NBClientEngine):
             )
             client.sockets, client.said, client.kernels = sockets, said, kernels
             try:
-                client.execute()
+                with deadline(lambda: client.km, timeout):
+                    client.execute()
             except DeadKernelError:
                 said.seek(0)
                 lines = said.read().decode(errors="replace").strip().splitlines()

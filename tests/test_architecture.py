@@ -13,7 +13,7 @@ from golive_lib.query import load
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    ("errors", "settings", "leaks", "plan_types", "plan_readiness", "plan_aftercare", "plan_night"),
+    ("errors", "settings", "leaks", "plan_types", "plan_readiness", "plan_aftercare", "plan_night", "plan_schedule"),
     (
         "formats",
         "statement",
@@ -22,6 +22,8 @@ LAYERS = (
         "intervals",
         "judge",
         "plan",
+        "clockwork",
+        "occasions",
         "stage",
         "due",
         "spans",
@@ -94,8 +96,33 @@ LAYERS = (
         "utilization_charts",
         "aftercare_views",
     ),
-    ("page", "export", "index", "notebooks", "warm_kernels", "engine", "reports", "kernel_server"),
-    ("console", "cli_canary", "cli_backup", "cli_harden", "cli_readiness", "cli_aftercare", "cli_ledger", "cli"),
+    (
+        "page",
+        "export",
+        "trends",
+        "index",
+        "notebooks",
+        "forms",
+        "warm_kernels",
+        "deadline",
+        "engine",
+        "reports",
+        "turns",
+        "attempts",
+        "pruning",
+        "kernel_server",
+    ),
+    (
+        "console",
+        "cli_canary",
+        "cli_backup",
+        "cli_harden",
+        "cli_readiness",
+        "cli_aftercare",
+        "cli_ledger",
+        "cli_schedule",
+        "cli",
+    ),
     ("__main__", "__init__"),
 )
 ORDER = [module for layer in LAYERS for module in layer]

@@ -227,7 +227,8 @@ def test_interruption_leaves_nothing_behind(tmp_path: Path) -> None:
     _, words = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "stopped; nothing was written" in words
-    assert list((tmp_path / "outputs").iterdir()) == []
+    assert visible(tmp_path / "outputs") == []
+    assert list((tmp_path / "outputs").glob(".2*")) == []
 
 
 def test_concurrent_runs_do_not_collide(tmp_path: Path) -> None:
