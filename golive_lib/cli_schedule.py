@@ -74,7 +74,7 @@ def schedule(  # noqa: PLR0913, PLR0917  the command's options
     moments = [moment for each in found for moment in each.instants]
     if moments and max(moments) < datetime.now(UTC):
         step(
-            f"by its 'starts' this launch was over on {max(moments):%Y-%m-%d}: give the stages new ones, or none of this runs"
+            f"by its 'starts' this launch was over on {max(moments):%Y-%m-%d}; give the stages new ones in {read.path}"
         )
     files = written(read, found, form, zone=_zone(zone, read), folder=folder)
     for name, text in files.items():

@@ -48,10 +48,8 @@ class _Row:
 def index_of(history: History, now: datetime | None = None) -> str:
     """Return the index of all runs, shown in the zone of the newest; files that were pruned are not linked to."""
     newest = max(history.records, key=lambda record: record.started_at, default=None)
-    records = [
-        vars(record) | ({"html": None, "ipynb": None, "pruned": True} if record.run_id in history.pruned else {})
-        for record in history.records
-    ]
+    gone = {"html": None, "ipynb": None, "pruned": True}
+    records = [vars(r) | gone if r.run_id in history.pruned else vars(r) for r in history.records]
     return index_html(records, ZoneInfo(newest.zone) if newest else UTC, now, problem=history.problem)
 
 

@@ -129,7 +129,7 @@ def _canary(plan: Plan, every: timedelta | None) -> list[Occasion]:
 def _spans(plan: Plan) -> list[tuple[Stage, datetime, datetime]]:
     """Return each stage that has a start with when it began and ends; a later stage's start ends the one before it."""
     begun = [(stage, stage.starts) for stage in plan.stages if stage.starts]
-    ends = [*(start for _, start in begun[1:]), None]
+    ends = [*(start for _, start in begun), None][1:]
     return [
         (stage, start, min(start + stage.soak, end or start + stage.soak))
         for (stage, start), end in zip(begun, ends, strict=True)

@@ -82,6 +82,10 @@ def facts(judged: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in (single | listed).items() if name not in texts}
 
 
+_KEYS = RunRecord.__dataclass_fields__.keys()
+_VERDICTS = {None, *Verdict}
+
+
 @dataclass(frozen=True)
 class History:
     """All runs there were: those whose files ``golive prune`` took away by id, and why the ledger cannot be read."""
@@ -125,9 +129,12 @@ def _recorded(entry: Entry) -> RunRecord:
     """Return a run as its record in the ledger tells it, as far as this version understands it."""
     name = str(entry.data.get("run_id") or f"record {entry.seq}")
     try:
-        record = RunRecord(**{key: value for key, value in entry.data.items() if key in RunRecord.__dataclass_fields__})
+        data = entry.data
+        if not data.keys() <= _KEYS:
+            data = {key: value for key, value in data.items() if key in _KEYS}
+        record = RunRecord(**data)
         datetime.fromisoformat(record.started_at)
-        newer = record.schema > SCHEMA or bool(record.verdict and record.verdict not in set(Verdict))
+        newer = record.schema > SCHEMA or record.verdict not in _VERDICTS
     except (ValueError, TypeError) as error:
         return _unreadable(name, entry.at, f"record {entry.seq} of the ledger cannot be read: {error}")
     if not newer:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from golive_lib import show
 from golive_lib.grid import SHAPES
-from golive_lib.judge import Status, Verdict
+from golive_lib.judge import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LATEST = 40
 FAILED = "failed"
 CROSS = "✕"
+_WORDS = {str(verdict): word for verdict, (word, _) in show.VERDICTS.items()}
 _LATE = 0.5  # of the pace: so much later a run may begin before it is missed
 
 
@@ -102,7 +103,7 @@ def word_of(record: Mapping[str, Any]) -> tuple[str, str]:
     state, verdict = state_of(record), record.get("verdict")
     if state == FAILED:
         return state, "did not finish"
-    return state, show.VERDICTS[Verdict(verdict)][0] if verdict in set(Verdict) else state
+    return state, _WORDS.get(str(verdict), state)
 
 
 def _mark(state: str) -> str:
