@@ -83,6 +83,7 @@
   const late = () => {
     for (const next of document.querySelectorAll(".next")) {
       const missed = Date.now() > Date.parse(next.dataset.due);
+      next.closest("li").classList.toggle("late", missed);
       next.querySelector(".waiting").hidden = missed;
       next.querySelector(".missed").hidden = !missed;
       next.querySelector(".ago").textContent = spoken(Math.floor((Date.now() - Date.parse(next.dataset.since)) / 60000));
