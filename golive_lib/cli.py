@@ -22,12 +22,17 @@ from rich.text import Text
 from golive_lib.console import (
     AsOf,
     DbUrl,
+    NoWait,
     Outputs,
     PlanFile,
+    Retries,
+    Timeout,
+    Wait,
     database,
     err,
     findings,
     known_moment,
+    limits,
     out,
     report,
     run_all,
@@ -109,20 +114,25 @@ def _eve(target: Path) -> list[RunRecord]:
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913, PLR0917  the command's options
     notebooks: Annotated[list[str], typer.Argument(help="Notebooks by name or path; 'golive list' shows them.")],
     parameter: Annotated[
         list[str] | None, typer.Option("-p", "--parameter", help="NAME=VALUE, as often as needed.")
     ] = None,
+    wait: Wait = "10m",
+    no_wait: NoWait = False,
+    timeout: Timeout = "1h",
+    retries: Retries = 0,
     db_url: DbUrl = None,
     plan: PlanFile = None,
     outputs: Outputs = None,
 ) -> int:
     """Run notebooks and write their reports; exits with the worst verdict."""
+    within = limits(wait, timeout, retries, no_wait=no_wait)
     given = dict(_pair(text) for text in parameter or ())
     target = outputs or outputs_folder(environment(Path.cwd()))
     with database(db_url, plan):
-        records = run_all(notebooks, given, target)
+        records = run_all(notebooks, given, target, within)
     report(records, target)
     return _worst(records)
 
@@ -238,6 +248,7 @@ COMMANDS = {
     "cli_aftercare": ("aftercare",),
     "cli_checklist": ("checklist",),
     "cli_ledger": ("ledger",),
+    "cli_schedule": ("schedule", "verdict", "prune"),
 }
 
 

@@ -10,21 +10,33 @@ from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from golive_lib.canary import stage_asked
-from golive_lib.console import COLOURS, AsOf, DbUrl, Outputs, PlanFile, database, err, out, report, run_all, stoppable
+from golive_lib.console import (
+    COLOURS,
+    AsOf,
+    DbUrl,
+    Outputs,
+    PlanFile,
+    database,
+    err,
+    out,
+    report,
+    run_all,
+    span,
+    stoppable,
+)
 from golive_lib.errors import GoliveError, PlanError
 from golive_lib.formats import clock, duration, moment, number, share
 from golive_lib.grid import SHAPES
 from golive_lib.judge import EXIT_CODES, Rule, Status, Verdict
 from golive_lib.kpis import KpiResult
 from golive_lib.launch import open_launch
-from golive_lib.plan_types import Duration, instant
+from golive_lib.plan_types import instant
 from golive_lib.settings import environment, outputs_folder
 from golive_lib.show import VERDICTS, table
 from golive_lib.watch import Lost, Watch, follow, played
@@ -38,19 +50,6 @@ if TYPE_CHECKING:
     from golive_lib.due_events import DueResult
     from golive_lib.launch import Launch
     from golive_lib.replay import Replay
-
-_SPAN: TypeAdapter[timedelta] = TypeAdapter(Duration)
-
-
-def _span(text: str) -> timedelta:
-    try:
-        length = _SPAN.validate_python(text)
-    except ValidationError:
-        length = timedelta()
-    if not length:
-        raise typer.BadParameter(f"{text!r} is no duration; write it as '30s', '1m' or '1h'", param_hint="--every")
-    return length
-
 
 StartedAt = Annotated[str, typer.Option(help="When the stage began, ISO 8601 with zone. Default: the plan's 'starts'.")]
 Percent = Annotated[float | None, typer.Option("--stage", help="In percent of the traffic. Default: what runs then.")]
@@ -120,7 +119,7 @@ def watch(  # noqa: PLR0913, PLR0917  the command's options
     outputs: Outputs = None,
 ) -> int:
     """Follow a stage until its soak is over or anything is red, then write its report; Ctrl-C ends it early."""
-    interval = _span(every)
+    interval = span(every)
     with database(db_url, plan):
         watched = Watch(open_launch(), stage, started_at=started_at or None)
         pause = interval.total_seconds() / (speed or 1)

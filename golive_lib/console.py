@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from golive_lib.deadline import Limits
 from golive_lib.errors import GoliveError, QueryError, SettingsError, UsageError
 from golive_lib.grid import SHAPES
+from golive_lib.occasions import following
 from golive_lib.plan import choose_plan, read_plan
-from golive_lib.plan_types import instant
+from golive_lib.plan_types import Duration, instant
 from golive_lib.settings import (
     BACKUPS,
     DB_URL,
@@ -54,6 +58,13 @@ Outputs = Annotated[
     Path | None, typer.Option("--outputs", help=f"Where reports go. Default: {OUTPUTS}, else ./outputs.")
 ]
 AsOf = Annotated[str, typer.Option(help="Judge as of this moment, ISO 8601 with zone. Default: the database's now.")]
+Wait = Annotated[
+    str, typer.Option(metavar="DURATION", help="How long to wait for a run of the same that is still going on.")
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Refuse at once while another is going on.")]
+Timeout = Annotated[str, typer.Option(metavar="DURATION", help="How long each run may take as a whole.")]
+Retries = Annotated[int, typer.Option(min=0, max=10, help="Tries after a crash; never after a verdict.")]
+_SPAN: TypeAdapter[timedelta] = TypeAdapter(Duration)
 out = Console()
 err = Console(stderr=True)
 
@@ -98,8 +109,10 @@ def database(db_url: str | None, plan: Path | None) -> Iterator[None]:
         yield
 
 
-def run_all(names: Sequence[str], given: Mapping[str, str], outputs: Path) -> list[RunRecord]:
-    """Run notebooks, each with those of the parameters that it knows.
+def run_all(
+    names: Sequence[str], given: Mapping[str, str], outputs: Path, limits: Limits | None = None
+) -> list[RunRecord]:
+    """Run notebooks, each with those of the parameters that it knows, within limits (else the usual ones).
 
     Raises UsageError, before anything runs, for an unknown notebook, a parameter that none of them knows or a value of
     the wrong type.
@@ -122,13 +135,14 @@ def run_all(names: Sequence[str], given: Mapping[str, str], outputs: Path) -> li
         own = {name: text for name, text in given.items() if name in {parameter.name for parameter in known[path]}}
         values = notebooks.typed(own, known[path], path.stem)
         where = str(parse_url(os.environ[DB_URL]))
-        work.append(reports.Run(path, values, where, outputs, launch=plan.name, plan=digest))
-    return _run(work)
+        every = following(plan, path.stem, datetime.now(UTC))
+        work.append(reports.Run(path, values, where, outputs, launch=plan.name, plan=digest, every=every))
+    return _run(work, limits)
 
 
-def _run(work: Sequence[Run]) -> list[RunRecord]:
+def _run(work: Sequence[Run], limits: Limits | None) -> list[RunRecord]:
     """Run notebooks, as many at a time as there are cores where kernels can be forked, and else one by one."""
-    from golive_lib import reports  # noqa: PLC0415  as above
+    from golive_lib import attempts  # noqa: PLC0415  as above
 
     kernels = warm_kernels()
     columns = (
@@ -140,9 +154,10 @@ def _run(work: Sequence[Run]) -> list[RunRecord]:
     )
 
     def run(each: Run, task: TaskID) -> RunRecord:
-        record = reports.execute(
+        record = attempts.execute(
             each,
             lambda cell, cells: progress.update(task, completed=cell, total=cells),
+            limits=limits,
             say=step,
             kernels=kernels,
         )
@@ -179,6 +194,23 @@ def known_moment(as_of: str) -> str:
         return instant(as_of, "--as-of").isoformat() if as_of else ""
     except QueryError as error:
         raise UsageError(str(error)) from None
+
+
+def span(text: str, option: str = "--every") -> timedelta:
+    """Read a duration longer than nothing; raises typer.BadParameter that names the option."""
+    try:
+        length = _SPAN.validate_python(text)
+    except ValidationError:
+        length = timedelta()
+    if not length:
+        raise typer.BadParameter(f"{text!r} is no duration; write it as '30s', '1m' or '1h'", param_hint=option)
+    return length
+
+
+def limits(wait: str, timeout: str, retries: int, *, no_wait: bool) -> Limits:
+    """Return what bounds a run as the options say it; raises typer.BadParameter."""
+    waited = 0.0 if no_wait else span(wait, "--wait").total_seconds()
+    return Limits(waited, span(timeout, "--timeout").total_seconds(), retries)
 
 
 def findings(found: Sequence[Finding]) -> Table:

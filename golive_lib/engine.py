@@ -14,6 +14,7 @@ from nbclient.exceptions import DeadKernelError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
+from golive_lib.deadline import deadline
 from golive_lib.kernels import provision
 
 if TYPE_CHECKING:
@@ -51,15 +52,16 @@ class _Client(PapermillNotebookClient):
 class GoliveEngine(NBClientEngine):
     """Runs a notebook cell by cell; ``keep`` gets the notebook at the start, ``on_cell`` each cell's index.
 
-    ``kernels`` gives a kernel by a fork; without it one is started anew.
+    ``kernels`` gives a kernel by a fork; without it one is started anew. ``timeout_s`` bounds the whole run.
     """
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: NotebookExecutionManager, kernel_name: str, **kwargs: Any) -> None:
-        """Execute the notebook in place; raises DeadKernelError when its kernel dies."""
+        """Execute the notebook in place; raises DeadKernelError when its kernel dies, TimeoutError past the limit."""
         keep: Callable[[NotebookNode], None] = kwargs.pop("keep")
         on_cell: Callable[[int], None] = kwargs.pop("on_cell")
         kernels: WarmKernels | None = kwargs.pop("kernels", None)
+        timeout: float | None = kwargs.pop("timeout_s", None)
         keep(nb_man.nb)
         with tempfile.TemporaryDirectory(prefix="golive-") as sockets, tempfile.TemporaryFile() as said:
             client = _Client(
@@ -71,7 +73,7 @@ class GoliveEngine(NBClientEngine):
             )
             client.sockets, client.said, client.kernels = sockets, said, kernels
             try:
-                with _loop_of_its_own():
+                with _loop_of_its_own(), deadline(lambda: client.km, timeout):
                     client.execute()
             except DeadKernelError:
                 said.seek(0)

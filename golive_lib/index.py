@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader
 
 from golive_lib import show
 from golive_lib.export import TEMPLATES, script_source
 from golive_lib.page import headline
-from golive_lib.verdicts import Status, Verdict
+from golive_lib.trends import FAILED, badge_of, group_of, trends, word_of
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import tzinfo
+
+    from golive_lib.records import History
+
+SHOWN = 500  # rows in the page itself; a browser draws older ones when they are asked for
+MOST = 20_000  # older ones still are in the ledger alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +40,44 @@ class _Row:
     badge: str
     sentence: str
     parameters: tuple[tuple[str, str], ...]
+    remarks: tuple[str, ...]
     html: str | None
     ipynb: str | None
 
 
-def index_html(records: Sequence[Mapping[str, Any]], tz: tzinfo = UTC) -> str:
+def index_of(history: History, now: datetime | None = None) -> str:
+    """Return the index of all runs, shown in the zone of the newest; files that were pruned are not linked to."""
+    newest = max(history.records, key=lambda record: record.started_at, default=None)
+    gone = {"html": None, "ipynb": None, "pruned": True}
+    records = [vars(r) | gone if r.run_id in history.pruned else vars(r) for r in history.records]
+    return index_html(records, ZoneInfo(newest.zone) if newest else UTC, now, problem=history.problem)
+
+
+def index_html(
+    records: Sequence[Mapping[str, Any]], tz: tzinfo = UTC, now: datetime | None = None, *, problem: str = ""
+) -> str:
     """Return the index of run records as one HTML file's text; times are shown in ``tz``.
 
     A record's keys: run_id, notebook, started_at (ISO 8601 with offset), seconds, state (``finished`` or ``failed``),
-    verdict, status, sentence, parameters, html, ipynb (relative addresses or None), error.
+    verdict, status, sentence, parameters, html, ipynb (relative addresses or None), error; launch, database, plan,
+    attempt, every and pruned where they are known. ``problem`` says why the ledger could not be read.
     """
     newest = sorted(records, key=lambda record: datetime.fromisoformat(record["started_at"]), reverse=True)
-    rows = [_row(record, tz) for record in newest]
+    changed = _changed(newest)
+    rows = [_row(record, tz, record["run_id"] in changed) for record in newest[:MOST]]
     script = _text("index/index.js")
     return (
         _environment()
         .get_template("index.html.j2")
         .render(
-            rows=rows,
+            total=len(newest),
+            rows=rows[:SHOWN],
+            older=_packed(rows[SHOWN:]),
+            left_out=max(len(newest) - MOST, 0),
+            problem=problem,
+            trends=trends(newest, tz, now or datetime.now(UTC)),
             notebooks=sorted({row.notebook for row in rows}),
-            statuses=[word for word in (*Status, "failed") if any(row.status == word for row in rows)],
+            statuses=[word for word in (*Status, FAILED) if any(row.status == word for row in rows)],
             css=show.CSS + _text("page.css") + _text("index/index.css"),
             script=script,
             policy=(
@@ -60,32 +88,51 @@ def index_html(records: Sequence[Mapping[str, Any]], tz: tzinfo = UTC) -> str:
     )
 
 
-def _row(record: Mapping[str, Any], tz: tzinfo) -> _Row:
-    failed = record["state"] == "failed"
-    status = Status(record["status"]) if record.get("status") else Status.UNKNOWN
-    said = record.get("error") if failed else record.get("sentence")
+def _changed(newest: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the runs whose launch plan is another than that of the run before in their group."""
+    before: dict[tuple[str, str, str], str] = {}
+    changed = set()
+    for record in reversed(newest):
+        plan, group = record.get("plan") or "", group_of(record)
+        if plan and before.setdefault(group, plan) != plan:
+            changed.add(record["run_id"])
+            before[group] = plan
+    return changed
+
+
+def _row(record: Mapping[str, Any], tz: tzinfo, changed: bool) -> _Row:
+    state, word = word_of(record)
+    said = record.get("error") if state == FAILED else record.get("sentence")
     seconds = record.get("seconds")
+    remarks = (
+        f"attempt {record['attempt']}" if record.get("attempt", 1) > 1 else "",
+        "the launch plan changed since the run before" if changed else "",
+        "its files were pruned" if record.get("pruned") else "",
+    )
     return _Row(
         run_id=record["run_id"],
         notebook=record["notebook"],
         started=show.moment(datetime.fromisoformat(record["started_at"]), tz),
         iso=record["started_at"],
         took=show.duration(None if seconds is None else seconds * 1_000),
-        status="failed" if failed else status.value,
-        badge=_failed() if failed else _verdict(record.get("verdict"), status),
+        status=state,
+        badge=badge_of(state, word),
         sentence=headline(said) if said else "",
         parameters=tuple((str(name), str(value)) for name, value in (record.get("parameters") or {}).items()),
+        remarks=tuple(filter(None, remarks)),
         html=record.get("html"),
         ipynb=record.get("ipynb"),
     )
 
 
-def _verdict(verdict: str | None, status: Status) -> str:
-    return show.badge(status, show.VERDICTS[Verdict(verdict)][0] if verdict else status.value)
-
-
-def _failed() -> str:
-    return '<span class="did-not-finish"><span aria-hidden="true">✕</span> Did not finish</span>'
+def _packed(rows: Sequence[_Row]) -> str:
+    """Return rows for the page's script: their fields as JSON, by gzip, in base64; empty for none."""
+    if not rows:
+        return ""
+    names = _Row.__slots__
+    fields = [[getattr(row, name) for name in names] for row in rows]
+    packed = gzip.compress(json.dumps([names, fields], ensure_ascii=False).encode(), 6, mtime=0)
+    return base64.b64encode(packed).decode("ascii")
 
 
 @cache

@@ -26,6 +26,7 @@ from golive_lib.plan_readiness import (
     SecretRules,
     StorageRules,
 )
+from golive_lib.plan_schedule import Scheduled
 from golive_lib.plan_types import STRICT, Duration, Identifier, Instant, Lasting, Share, Zone
 from golive_lib.verdicts import Rule
 
@@ -135,6 +136,7 @@ class Plan:
     rollback: RollbackRules = field(default_factory=RollbackRules)
     messages: MessageRules = field(default_factory=MessageRules)
     checklist: ChecklistRules = field(default_factory=ChecklistRules)
+    schedule: dict[str, Scheduled] = field(default_factory=dict)
     path: Path
 
     @model_validator(mode="after")

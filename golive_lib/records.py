@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from golive_lib.ledger import Audit
+    from golive_lib.ledger import Audit, Entry
     from golive_lib.statement import Value
 
 CRASHED = 1
@@ -24,6 +24,7 @@ SCHEMA = 2
 RECORD = "record.json"
 JUDGED = "judged.json"
 RUN = "run"
+PRUNE = "prune"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class RunRecord:
 
     ``facts`` are the figures to know a run by: of a canary its stage, when it started and until when it was judged,
     and the status of each KPI. ``files`` holds the SHA-256 of everything published, ``plan`` that of the launch plan.
+    ``attempt`` counts from 1 after crashes; ``every`` is in how many seconds the next run is due, None when none is.
     """
 
     run_id: str
@@ -53,6 +55,8 @@ class RunRecord:
     launch: str = ""
     plan: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    attempt: int = 1
+    every: float | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
@@ -78,23 +82,65 @@ def facts(judged: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in (single | listed).items() if name not in texts}
 
 
-def read_records(outputs: Path, notebook: str = "*") -> list[RunRecord]:
-    """Return the records of all runs, of one notebook if it is named; one that cannot be read is listed as failed.
+_KEYS = RunRecord.__dataclass_fields__.keys()
+_VERDICTS = {None, *Verdict}
 
-    The ledger has them. A run that is not there (older, or another machine's) is read from its own folder.
+
+@dataclass(frozen=True)
+class History:
+    """All runs there were: those whose files ``golive prune`` took away by id, and why the ledger cannot be read."""
+
+    records: tuple[RunRecord, ...]
+    pruned: frozenset[str] = frozenset()
+    problem: str = ""
+
+
+def history(outputs: Path) -> History:
+    """Return every run: from the ledger, and one that is not there (older, or another machine's) from its folder.
+
+    A record that cannot be read is listed as failed, and one of a newer golive as unknown; neither is left out.
     """
-    recorded = [record for record in ledger_records(outputs) if notebook in ("*", record.notebook)]
+    try:
+        entries, problem = Ledger(outputs).entries(RUN, PRUNE), ""
+    except LedgerError as error:
+        entries, problem = (), str(error)
+    recorded = [_recorded(entry) for entry in entries if entry.kind == RUN]
     known = {record.run_id for record in recorded}
-    strays = (path for path in outputs.glob(f"[!.]*-{notebook}-*/{RECORD}") if path.parent.name not in known)
-    return [*recorded, *map(_stray, strays)]
+    folders = (folder for folder in outputs.glob("[!.]*-*-*") if folder.name not in known)
+    strays = (_stray(folder / RECORD) for folder in folders if (folder / RECORD).is_file())
+    gone = (run_id for entry in entries if entry.kind == PRUNE for run_id in entry.data.get("runs", ()))
+    return History((*recorded, *strays), frozenset(gone), problem)
+
+
+def read_records(outputs: Path, notebook: str = "*") -> list[RunRecord]:
+    """Return the records of all runs, of one notebook if it is named; one that cannot be read is listed as failed."""
+    return [record for record in history(outputs).records if notebook in ("*", record.notebook)]
 
 
 def ledger_records(outputs: Path) -> list[RunRecord]:
     """Return the runs that the ledger holds; when it cannot be read, none: their folders tell of them."""
     try:
-        return [RunRecord(**entry.data) for entry in Ledger(outputs).entries(RUN)]
-    except (LedgerError, TypeError):
+        return [_recorded(entry) for entry in Ledger(outputs).entries(RUN)]
+    except LedgerError:
         return []
+
+
+def _recorded(entry: Entry) -> RunRecord:
+    """Return a run as its record in the ledger tells it, as far as this version understands it."""
+    name = str(entry.data.get("run_id") or f"record {entry.seq}")
+    try:
+        data = entry.data
+        if not data.keys() <= _KEYS:
+            data = {key: value for key, value in data.items() if key in _KEYS}
+        record = RunRecord(**data)
+        datetime.fromisoformat(record.started_at)
+        newer = record.schema > SCHEMA or record.verdict not in _VERDICTS
+    except (ValueError, TypeError) as error:
+        return _unreadable(name, entry.at, f"record {entry.seq} of the ledger cannot be read: {error}")
+    if not newer:
+        return record
+    said = f"Written by a newer golive, which can judge it: {record.sentence}"
+    return replace(record, verdict=None, status=None, sentence=said)
 
 
 def judged(outputs: Path, record: RunRecord) -> dict[str, Any]:
@@ -117,7 +163,8 @@ def audit(outputs: Path) -> Audit:
     """Look for ledger records that were edited, removed or reordered, and for published files that were."""
     found = Ledger(outputs).audit()
     runs = ledger_records(outputs)
-    faults = [fault for record in runs for fault in file_faults(outputs, record)]
+    pruned = history(outputs).pruned
+    faults = [fault for record in runs if record.run_id not in pruned for fault in file_faults(outputs, record)]
     known = {record.run_id for record in runs}
     strays = sorted(path.parent.name for path in outputs.glob(f"[!.]*/{RECORD}") if path.parent.name not in known)
     faults += [f"run {name} lies here and no record of it is in the ledger" for name in strays]
@@ -141,16 +188,16 @@ def _stray(path: Path) -> RunRecord:
         record = RunRecord(**json.loads(path.read_text(encoding="utf-8")))
         datetime.fromisoformat(record.started_at)
     except (OSError, ValueError, TypeError) as error:
-        return _unreadable(path, error)
+        at = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+        return _unreadable(path.parent.name, at, f"{RECORD} cannot be read: {error}")
     return record
 
 
-def _unreadable(path: Path, error: Exception) -> RunRecord:
-    problem = f"{RECORD} cannot be read: {error}"
+def _unreadable(name: str, at: str, problem: str) -> RunRecord:
     return RunRecord(
-        run_id=path.parent.name,
-        notebook=path.parent.name,
-        started_at=datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds"),
+        run_id=name,
+        notebook=name,
+        started_at=at,
         seconds=0.0,
         state="failed",
         verdict=None,

@@ -26,14 +26,14 @@ from papermill.exceptions import PapermillExecutionError
 from golive_lib import engine
 from golive_lib.errors import ReportError
 from golive_lib.export import ReportMeta, to_html
-from golive_lib.index import index_html
+from golive_lib.index import index_of
 from golive_lib.leaks import leak, secrets_of, without_places
 from golive_lib.ledger import Ledger
 from golive_lib.page import first_heading
 from golive_lib.plan import kit_folder
-from golive_lib.records import JUDGED, RECORD, RUN, RunRecord, facts, read_records
+from golive_lib.records import CRASHED, JUDGED, RECORD, RUN, RunRecord, facts, history
 from golive_lib.settings import environment
-from golive_lib.verdicts import VERDICT_MIME, Verdict
+from golive_lib.verdicts import EXIT_CODES, VERDICT_MIME, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -50,7 +50,8 @@ _OUTCOME = {"verdict", "status", "sentence", "at", "zone"}
 class Run:
     """What to run: a notebook with validated parameters on a database (its masked address), into ``outputs``.
 
-    ``launch`` and ``plan`` are the launch's name and the SHA-256 of its plan.
+    ``launch`` and ``plan`` are the launch's name and the SHA-256 of its plan. ``every`` is how many seconds after this
+    run the next one is due by the plan, None when none is; ``timeout`` bounds this one, in seconds.
     """
 
     notebook: Path
@@ -59,6 +60,9 @@ class Run:
     outputs: Path
     launch: str = ""
     plan: str = ""
+    every: float | None = None
+    timeout: float | None = None
+    attempt: int = 1
 
 
 def execute(
@@ -102,6 +106,8 @@ def execute(
             launch=run.launch,
             plan=run.plan,
             facts=facts((outcome or {}).get("judged") or {}),
+            attempt=run.attempt,
+            every=run.every,
         )
         record = _publish(folder, notebook, record, (outcome or {}).get("judged"))
     Ledger(run.outputs, say).append(RUN, asdict(record))
@@ -125,6 +131,7 @@ def _execute(
             request_save_on_cell_execute=False,
             keep=kept.append,
             kernels=kernels,
+            timeout_s=run.timeout,
             on_cell=lambda index: on_cell(index, len(kept[0].cells)),
         )
     except PapermillExecutionError as crash:
@@ -150,6 +157,24 @@ def _outcome(notebook: NotebookNode) -> tuple[dict[str, Any] | None, str | None]
     if not isinstance(found[0], dict) or not set(found[0]) >= _OUTCOME or found[0]["verdict"] not in set(Verdict):
         return None, "the notebook's verdict is not one of the kit's; show it with views.verdict"
     return found[0], None
+
+
+def verdict_of(path: Path) -> tuple[str, int]:
+    """Return what an executed notebook says in a sentence, and the exit code for it; a crash is 1.
+
+    Raises ReportError for a file that is no notebook.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (OSError, ValueError) as broken:
+        raise ReportError(f"{path}: cannot be read as a notebook: {broken}") from None
+    raised = [o for cell in notebook.cells for o in cell.get("outputs", []) if o["output_type"] == "error"]
+    if raised:
+        return f"{path.name}: {raised[0]['ename']}: {raised[0]['evalue']}", CRASHED
+    outcome, why = _outcome(notebook)
+    if outcome is None:
+        return f"{path.name}: {why}", CRASHED
+    return f"{path.name}: {outcome['verdict']}: {outcome['sentence']}", EXIT_CODES[Verdict(outcome["verdict"])]
 
 
 def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: dict[str, Any] | None) -> RunRecord:
@@ -215,8 +240,12 @@ def _workplace(run: Run, started: datetime) -> Iterator[tuple[str, Path]]:
     """Give a folder of the run's own that takes its final name when all went well, and is gone otherwise."""
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{run.notebook.stem}-{secrets.token_hex(2)}"
     folder = run.outputs / f".{run_id}"
+    sign = folder.with_name(f"{folder.name}.lock")
+    living = fasteners.InterProcessLock(sign)  # tells prune that this run is at work
     try:
-        folder.mkdir(parents=True)
+        run.outputs.mkdir(parents=True, exist_ok=True)
+        living.acquire()
+        folder.mkdir()
     except OSError as error:
         raise ReportError(f"{run.outputs}: reports cannot be written there: {error.strerror}; see --outputs") from None
     try:
@@ -226,6 +255,9 @@ def _workplace(run: Run, started: datetime) -> Iterator[tuple[str, Path]]:
         raise ReportError(f"{run.outputs}: the report could not be written: {error.strerror}") from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            sign.unlink(missing_ok=True)
+        living.release()
 
 
 def refresh_index(outputs: Path) -> Path:
@@ -234,9 +266,7 @@ def refresh_index(outputs: Path) -> Path:
     scratch = outputs / f".index-{os.getpid()}-{secrets.token_hex(2)}"
     with fasteners.InterProcessLock(outputs / ".index.lock"):
         try:
-            records = sorted(read_records(outputs), key=lambda record: record.started_at)
-            zone = ZoneInfo(records[-1].zone) if records else UTC
-            scratch.write_text(index_html([asdict(record) for record in records], zone), encoding="utf-8")
+            scratch.write_text(index_of(history(outputs)), encoding="utf-8")
             scratch.replace(target)
         except OSError as error:
             raise ReportError(f"{target}: cannot be written: {error.strerror}") from None

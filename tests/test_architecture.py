@@ -13,7 +13,7 @@ from golive_lib.query import load
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    ("errors", "settings", "leaks", "plan_types", "plan_readiness", "plan_aftercare", "plan_night"),
+    ("errors", "settings", "leaks", "plan_types", "plan_readiness", "plan_aftercare", "plan_night", "plan_schedule"),
     (
         "verdicts",
         "formats",
@@ -23,6 +23,8 @@ LAYERS = (
         "intervals",
         "judge",
         "plan",
+        "clockwork",
+        "occasions",
         "stage",
         "due",
         "spans",
@@ -103,7 +105,23 @@ LAYERS = (
         "story_charts",
         "checklist_views",
     ),
-    ("page", "export", "index", "notebooks", "warm_kernels", "kernels", "engine", "reports", "kernel_server"),
+    (
+        "page",
+        "export",
+        "trends",
+        "index",
+        "notebooks",
+        "forms",
+        "warm_kernels",
+        "deadline",
+        "kernels",
+        "engine",
+        "reports",
+        "turns",
+        "attempts",
+        "pruning",
+        "kernel_server",
+    ),
     (
         "console",
         "cli_canary",
@@ -111,8 +129,9 @@ LAYERS = (
         "cli_harden",
         "cli_readiness",
         "cli_aftercare",
-        "cli_ledger",
         "cli_checklist",
+        "cli_ledger",
+        "cli_schedule",
         "cli",
     ),
     ("__main__", "__init__"),

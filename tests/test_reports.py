@@ -240,7 +240,8 @@ def test_interruption_leaves_nothing_behind(tmp_path: Path) -> None:
     _, words = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "stopped; nothing was written" in words
-    assert list((tmp_path / "outputs").iterdir()) == []
+    assert visible(tmp_path / "outputs") == []
+    assert list((tmp_path / "outputs").glob(".2*")) == []
 
 
 def test_concurrent_runs_do_not_collide(tmp_path: Path) -> None:
@@ -327,6 +328,6 @@ def test_users_notebook_comes_first(tmp_path: Path) -> None:
 def test_unknown_notebook_lists_those_there_are(tmp_path: Path) -> None:
     """A slip in a name is a usage error with the names."""
     with pytest.raises(
-        UsageError, match="there is no notebook 'sanitty'; there are aftercare, canary, health, readiness, rls, sanity"
+        UsageError, match="there is no notebook 'sanitty'; there are aftercare, canary, checklist, health, readiness, rls, sanity"
     ):
         find_notebook("sanitty", tmp_path)
