@@ -17,7 +17,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from golive_lib import cli_aftercare, cli_backup, cli_canary, cli_harden, cli_ledger, cli_readiness
+from golive_lib import cli_aftercare, cli_backup, cli_canary, cli_harden, cli_ledger, cli_readiness, cli_rollback
 from golive_lib.console import (
     AsOf,
     DbUrl,
@@ -65,13 +65,14 @@ def demo(
     outputs: Outputs = None,
 ) -> int:
     """Build a demo launch on an embedded PostgreSQL and report on it, from readiness to its last stage."""
-    from golive_lib.demo import open_app, open_demo  # noqa: PLC0415  only this command needs the embedded server
+    from golive_lib.demo import begin_again, open_app, open_demo  # noqa: PLC0415  only this command needs the embedded server
 
     target = outputs or outputs_folder(os.environ)
     os.environ[OUTPUTS] = str(target.resolve())  # kernels work in the notebooks' folder
     os.environ[BACKUPS] = str(backups_folder(os.environ).resolve())
     opened = open_demo(story, scale=scale, seed=seed, progress=step)
     with stoppable(), opened as database_, open_app(database_) as variables:
+        begin_again(database_)  # it may have been rolled back
         os.environ.update(variables)
         os.environ[PLAN] = str(kit_folder() / "launch.toml")
         records = [*_eve(target), *cli_readiness.prepared(target), *run_all(["readiness", "sanity"], {}, target)]
@@ -83,7 +84,7 @@ def demo(
     report(records, target)
     out.print(Text("\nGo on with any of these:", style="dim"))
     typed = sys.argv[0] if Path(sys.argv[0]).name == "golive" else "golive"  # as this shell found it
-    for command in ("lab", "doctor", "harden", "canary --stage 25", "check sanity"):
+    for command in ("lab", "doctor", "harden", "canary --stage 25", "check sanity", "rollback --level 1"):
         out.print(Text(f"  {typed} {command} --db-url {DEMO_SCHEME}{story}", style="dim"))
     return _worst(records)
 
@@ -223,6 +224,7 @@ cli_backup.register(app)
 cli_harden.register(app)
 cli_readiness.register(app)
 cli_aftercare.register(app)
+cli_rollback.register(app)
 cli_ledger.register(app)
 
 

@@ -17,6 +17,7 @@ LAYERS = (
     (
         "formats",
         "statement",
+        "script",
         "query",
         "evidence",
         "intervals",
@@ -73,6 +74,12 @@ LAYERS = (
         "hardening",
         "trials",
         "ledger",
+        "levers",
+        "revert",
+        "rollback",
+        "rollback_rehearsal",
+        "rollback_proof",
+        "rollback_preview",
         "records",
         "readiness",
         "day_health",
@@ -95,7 +102,17 @@ LAYERS = (
         "aftercare_views",
     ),
     ("page", "export", "index", "notebooks", "engine", "reports"),
-    ("console", "cli_canary", "cli_backup", "cli_harden", "cli_readiness", "cli_aftercare", "cli_ledger", "cli"),
+    (
+        "console",
+        "cli_canary",
+        "cli_backup",
+        "cli_harden",
+        "cli_rollback",
+        "cli_readiness",
+        "cli_aftercare",
+        "cli_ledger",
+        "cli",
+    ),
     ("__main__", "__init__"),
 )
 ORDER = [module for layer in LAYERS for module in layer]
@@ -198,6 +215,7 @@ def test_kits_queries_all_read() -> None:
         "backup/",
         "hardening/",
         "performance/",
+        "rollback/",
     )  # those that read the catalog, or are sources
     assert [name for name, query in queries.items() if not query.sources and not name.startswith(apart)] == []
 
@@ -207,5 +225,5 @@ def test_example_is_a_plan_and_sources_alone(deployment: Path) -> None:
     """Adapting the kit takes one small SQL file per table, and nothing else."""
     files = sorted(path.relative_to(deployment).as_posix() for path in deployment.rglob("*") if path.is_file())
     assert "launch.toml" in files
-    own = ("queries/sources/", "queries/hardening/")  # a policy is written in the app's own columns
+    own = ("queries/sources/", "queries/hardening/", "queries/rollback/")  # what is written in the app's own columns
     assert [name for name in files if not name.startswith(own)] == ["launch.toml"]
