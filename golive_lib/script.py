@@ -131,7 +131,7 @@ class _Splitter:
     def _take(self, kind: str, piece: str, at: int) -> None:
         if kind in ("unclosed", "meta"):
             known = f"{piece} is never closed"
-            meta = f"{self._here(at)!r} is a command of psql, which golive is not; take it out"
+            meta = f"'{self._here(at)}' is a command of psql, which golive is not; take it out"
             self._fail(at, known if kind == "unclosed" else meta)
         if kind == "open":
             self._parentheses.append(at)
