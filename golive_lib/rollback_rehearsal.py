@@ -15,7 +15,7 @@ from golive_lib.judge import Outcome, Status, gate, worst
 from golive_lib.levers import FLAGS, VIEWS, StepFailed, levels, lever
 from golive_lib.query import compose
 from golive_lib.revert import examine
-from golive_lib.rollback import ask, require_place, user
+from golive_lib.rollback import ask, looking, require_place, user
 from golive_lib.statement import Statement
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from golive_lib.settings import DatabaseUrl
 
 REHEARSAL = "rehearsal"
-FINDING = "see what is rehearsed"
 _LONGEST = 90
 
 
@@ -159,14 +158,14 @@ def rehearse_rollback(launch: Launch, url: DatabaseUrl) -> RollbackRehearsal:
 
     Raises DatabaseError when the database cannot be reached or is another one than the launch's.
     """
-    with applying(url, launch.plan.database, rehearsed=True) as actor:
+    with looking(launch, url) as actor:
         require_place(actor, launch, url)
         who = ask(actor, launch, "rollback/who")
-        found = []
-        for level in levels(launch):
-            with actor.undone():
-                actor.see_all()
-                found.append(_level(launch, actor, level))
+    found = []
+    for level in levels(launch):  # each in a transaction of its own, as on the night
+        with applying(url, launch.plan.database, rehearsed=True) as actor:
+            actor.see_all()
+            found.append(_level(launch, actor, level))
     revert = examine(launch.plan.rollback, launch.env) if launch.plan.rollback.commit else None
     return RollbackRehearsal(
         tuple(found), revert, str(who["login"]), who["at"], bool(who["fixed"]), launch.plan.timezone

@@ -48,8 +48,7 @@ def test_any_text_is_cut_or_refused(text: str) -> None:
     """Nothing is lost between the commands, and no text is a crash."""
     try:
         found = list(split(text, FILE))
-    except QueryError as error:
-        assert str(error).startswith("views.sql:")
+    except QueryError:
         return
     left = text
     for command in found:
