@@ -12,7 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from golive_lib.db import CONNECT_TIMEOUT_S, meaning, unreachable
-from golive_lib.errors import DatabaseError, QueryFailed
+from golive_lib.errors import DatabaseError, QueryFailed, Unconfirmed
 from golive_lib.formats import mask
 from golive_lib.statement import Statement
 
@@ -35,6 +35,7 @@ _PERSON = sql.SQL(
     "select set_config('role', {role}, true), set_config('request.jwt.claims', {claims}, true), "
     "set_config('row_security', {row_security}, true)"
 )
+_SEE_ALL = sql.SQL("select set_config('row_security', 'off', true)")
 _NOBODY = "none"
 
 
@@ -94,6 +95,18 @@ class Actor:
         with self._savepoint(command, values):
             pass
 
+    def command(self, text: str) -> None:
+        """Carry out one command as it stands, in a savepoint; raises QueryFailed, after which the transaction goes on.
+
+        By the extended protocol, in which a second command hidden in the text is an error.
+        """
+        with self._failing(), self._connection.transaction(), self._connection.cursor() as cursor:
+            cursor.execute(text.encode(), binary=True)
+
+    def see_all(self) -> None:
+        """Make rows that RLS would hide from this role an error, to the end of the transaction. Raises QueryFailed."""
+        self.run(_SEE_ALL)
+
     def seal(self) -> None:
         """Make the rest of the transaction read-only, which nothing in it can undo."""
         self._connection.execute("set transaction read only")  # in a savepoint it would end with it
@@ -107,10 +120,14 @@ class Actor:
     @contextmanager
     def _savepoint(self, question: Question, values: Mapping[str, object] | None) -> Iterator[psycopg.Cursor[Any]]:
         written = question.driver_sql().encode() if isinstance(question, Statement) else question
+        with self._failing(), self._connection.transaction(), self._connection.cursor() as cursor:
+            cursor.execute(written, values)  # type: ignore[arg-type]  # every Composable is a query
+            yield cursor
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
         try:
-            with self._connection.transaction(), self._connection.cursor() as cursor:
-                cursor.execute(written, values)  # type: ignore[arg-type]  # every Composable is a query
-                yield cursor
+            yield
         except psycopg.Error as error:
             raise self._failure(error) from None
 
@@ -119,7 +136,14 @@ class Actor:
             return DatabaseError(unreachable(error, self._url))
         words = mask(self._url.scrub(error.diag.message_primary or "the statement failed"))
         reason = meaning(error.sqlstate, words)
-        return QueryFailed(reason, reason=reason, sqlstate=error.sqlstate)
+        more = " ".join(filter(None, (error.diag.message_detail, error.diag.message_hint)))
+        return QueryFailed(
+            reason,
+            reason=reason,
+            sqlstate=error.sqlstate,
+            hint=mask(self._url.scrub(more)),
+            position=int(error.diag.statement_position or 0),
+        )
 
 
 @contextmanager
@@ -140,10 +164,24 @@ def acting(
 
 
 @contextmanager
-def applying(url: DatabaseUrl, rules: DatabaseRules) -> Iterator[Actor]:
-    """Open a transaction that is committed at the end of the context, and rolled back as a whole by any error."""
-    with _connected(url) as connection, connection.transaction():
-        yield _guarded(connection, url, "", rules, None)
+def applying(url: DatabaseUrl, rules: DatabaseRules, *, rehearsed: bool = False) -> Iterator[Actor]:
+    """Open a transaction that is committed at the end of the context, and rolled back as a whole by any error.
+
+    ``rehearsed`` takes it back in any case. Raises Unconfirmed when the connection is lost while it is committed.
+    """
+    with _connected(url) as connection:
+        ended = False
+        try:
+            with connection.transaction(force_rollback=rehearsed):
+                yield _guarded(connection, url, "", rules, None)
+                ended = True
+        except psycopg.Error as error:
+            if not ended or rehearsed:
+                raise
+            if connection.closed:
+                raise Unconfirmed(unreachable(error, url)) from None
+            reason = meaning(error.sqlstate or "", mask(url.scrub(error.diag.message_primary or "not committed")))
+            raise QueryFailed(reason, reason=reason, sqlstate=error.sqlstate) from None
 
 
 def require_same(actor: Actor, question: Statement, answer: pd.DataFrame) -> None:

@@ -74,7 +74,7 @@ def demo(
 ) -> int:
     """Build a demo launch on an embedded PostgreSQL and report on it, from readiness to its last stage."""
     from golive_lib import cli_readiness  # noqa: PLC0415  keeps the other commands' start short
-    from golive_lib.demo import open_app, open_demo  # noqa: PLC0415  only this command needs the embedded server
+    from golive_lib.demo import begin_again, open_app, open_demo  # noqa: PLC0415  only this one needs the server
     from golive_lib.launch import open_launch  # noqa: PLC0415  as above
 
     target = outputs or outputs_folder(os.environ)
@@ -82,6 +82,7 @@ def demo(
     os.environ[BACKUPS] = str(backups_folder(os.environ).resolve())
     opened = open_demo(story, scale=scale, seed=seed, progress=step)
     with stoppable(), opened as database_, open_app(database_) as variables:
+        begin_again(database_)  # it may have been rolled back
         os.environ.update(variables)
         os.environ[PLAN] = str(kit_folder() / "launch.toml")
         records = [*_eve(target), *cli_readiness.prepared(target), *run_all(["readiness", "sanity"], {}, target)]
@@ -94,7 +95,7 @@ def demo(
     report([*records, *listed], target)
     out.print(Text("\nGo on with any of these:", style="dim"))
     typed = sys.argv[0] if Path(sys.argv[0]).name == "golive" else "golive"  # as this shell found it
-    for command in ("lab", "doctor", "harden", "canary --stage 25", "check sanity"):
+    for command in ("lab", "doctor", "harden", "canary --stage 25", "check sanity", "rollback --level 1"):
         out.print(Text(f"  {typed} {command} --db-url {DEMO_SCHEME}{story}", style="dim"))
     return _worst(records)
 
@@ -244,6 +245,7 @@ COMMANDS = {
     "cli_canary": ("canary", "watch", "replay"),
     "cli_backup": ("backup", "storage"),
     "cli_harden": ("harden",),
+    "cli_rollback": ("rollback",),
     "cli_readiness": ("readiness", "rls"),
     "cli_aftercare": ("aftercare",),
     "cli_checklist": ("checklist",),

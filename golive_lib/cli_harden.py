@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from golive_lib.console import DbUrl, PlanFile, database, err, out, stoppable
-from golive_lib.errors import DatabaseError, SettingsError, UsageError
+from golive_lib.console import DbUrl, PlanFile, admin_url, confirm, database, err, out, stoppable
+from golive_lib.errors import DatabaseError, UsageError
 from golive_lib.formats import duration
 from golive_lib.launch import open_launch
-from golive_lib.settings import ADMIN_URL, parse_url
 from golive_lib.show import table
 
 if TYPE_CHECKING:
@@ -60,8 +59,8 @@ def harden(  # noqa: PLR0913, PLR0917  the command's options
         if not execute and not probe:
             err.print(Text("· nothing was changed; --execute does it", style="dim"))
             return OK
-        url = _admin(launch)
-        _confirm(launch, url, yes=yes)
+        url = admin_url(launch)
+        confirm(launch, url, yes=yes)
         return _try(launch, chosen, url) if probe else _change(launch, chosen, url, undo=undo)
 
 
@@ -137,28 +136,6 @@ def _bypass(facts: Guarded) -> str:
     )
     off = "" if facts.row_security else " Row level security of the table is OFF: no policy has any effect."
     return f"{owner}; these roles bypass every policy and may insert: {facts.bypassing or 'none'}.{off}"
-
-
-def _admin(launch: Launch) -> DatabaseUrl:
-    given = launch.env.get(ADMIN_URL)
-    if not given:
-        raise SettingsError(
-            f"set {ADMIN_URL} to the table owner's database URL; the read-only one is never used for this"
-        )
-    return parse_url(given)
-
-
-def _confirm(launch: Launch, url: DatabaseUrl, *, yes: bool) -> None:
-    """Ask for the launch's name; raises UsageError for another answer, or where nobody can be asked."""
-    err.print(Text(f"on {url}, for the launch {launch.plan.name!r}"), soft_wrap=True)
-    if yes:
-        return
-    try:
-        answer = typer.prompt("Type the launch's name to go on", err=True, prompt_suffix=": ")
-    except typer.Abort:
-        raise UsageError("nobody answered, and nothing was changed; --yes does not ask") from None
-    if answer.strip() != launch.plan.name:
-        raise UsageError(f"{answer!r} is not the launch's name; nothing was changed")
 
 
 def _change(launch: Launch, chosen: Sequence[Guard], url: DatabaseUrl, *, undo: bool) -> int:

@@ -10,12 +10,14 @@ import typer
 
 from golive_lib.backup import prove_backup
 from golive_lib.cli_backup import back_up
+from golive_lib.cli_rollback import rehearsed
 from golive_lib.console import AsOf, DbUrl, Outputs, PlanFile, database, known_moment, report, run_all, step
 from golive_lib.errors import GoliveError
 from golive_lib.judge import Status
 from golive_lib.launch import open_launch
 from golive_lib.readiness import last_coverage
-from golive_lib.settings import OUTPUTS, backups_folder, environment, outputs_folder
+from golive_lib.rollback_proof import prove_rollback
+from golive_lib.settings import ADMIN_URL, OUTPUTS, backups_folder, environment, outputs_folder
 from golive_lib.storage import prove_storage, take_storage
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ def readiness(  # noqa: PLR0913, PLR0917  the command's options
         bool, typer.Option("--allow-writes", help="Let contracts that change something run outside demo and staging.")
     ] = False,
     prepare: Annotated[
-        bool, typer.Option("--prepare", help="First take the backup, the storage manifest and the RLS report.")
+        bool, typer.Option("--prepare", help="First take backup, storage manifest and RLS report; rehearse.")
     ] = False,
     db_url: DbUrl = None,
     plan: PlanFile = None,
@@ -60,7 +62,7 @@ def readiness(  # noqa: PLR0913, PLR0917  the command's options
 
 
 def prepared(target: Path) -> list[RunRecord]:
-    """Take the backup, the storage manifest and the coverage report where they are missing, old or broken.
+    """Take backup, storage manifest and coverage report where missing, old or broken; rehearse the rollback likewise.
 
     What cannot be taken is said here and found again by the list itself.
     """
@@ -75,6 +77,9 @@ def prepared(target: Path) -> list[RunRecord]:
         _try("backup", lambda: back_up(launch, folder))
     if stored is not Status.GREEN:
         _try("storage", lambda: take_storage(launch, folder, step))
+    rehearsed_before = prove_rollback(launch, target, now).status
+    if rehearsed_before is not Status.GREEN and launch.env.get(ADMIN_URL):
+        _try("rollback", lambda: rehearsed(launch, target))
     reported = last_coverage(launch)
     fresh = reported is not None and now - reported <= launch.plan.rls.max_age
     return [] if fresh else run_all(["rls"], {}, target)

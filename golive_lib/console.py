@@ -24,6 +24,7 @@ from golive_lib.occasions import following
 from golive_lib.plan import choose_plan, read_plan
 from golive_lib.plan_types import Duration, instant
 from golive_lib.settings import (
+    ADMIN_URL,
     BACKUPS,
     DB_URL,
     DEMO_SCHEME,
@@ -45,8 +46,10 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from golive_lib.doctor import Finding
+    from golive_lib.launch import Launch
     from golive_lib.records import RunRecord
     from golive_lib.reports import Run
+    from golive_lib.settings import DatabaseUrl
 
 COLOURS = {Status.GREEN: "green", Status.AMBER: "yellow", Status.UNKNOWN: "magenta", Status.RED: "red"}
 DbUrl = Annotated[
@@ -186,6 +189,29 @@ def report(records: Sequence[RunRecord], outputs: Path) -> None:
         out.print(head + Text(record.sentence, style="not bold default"))
         out.print(Text(f"  {outputs / (record.html or record.run_id)}", style="dim"), soft_wrap=True)
     out.print(Text(f"All runs: {outputs / 'index.html'}"), soft_wrap=True)
+
+
+def admin_url(launch: Launch) -> DatabaseUrl:
+    """Return the address of whoever may change the database; raises SettingsError, for no other stands in for it."""
+    given = launch.env.get(ADMIN_URL)
+    if not given:
+        raise SettingsError(
+            f"set {ADMIN_URL} to the table owner's database URL; the read-only one is never used for this"
+        )
+    return parse_url(given)
+
+
+def confirm(launch: Launch, url: DatabaseUrl, *, yes: bool) -> None:
+    """Ask for the launch's name; raises UsageError for another answer, or where nobody can be asked."""
+    err.print(Text(f"on {url}, for the launch {launch.plan.name!r}"), soft_wrap=True)
+    if yes:
+        return
+    try:
+        answer = typer.prompt("Type the launch's name to go on", err=True, prompt_suffix=": ")
+    except typer.Abort:
+        raise UsageError("nobody answered, and nothing was changed; --yes does not ask") from None
+    if answer.strip() != launch.plan.name:
+        raise UsageError(f"{answer!r} is not the launch's name; nothing was changed")
 
 
 def known_moment(as_of: str) -> str:

@@ -5,7 +5,8 @@ GoliveError
 ├── SettingsError    the environment or an option is missing or malformed
 ├── QueryError       a query file breaks the header's grammar, or does not exist
 ├── DatabaseError    the database cannot be reached, or refused
-│   └── QueryFailed  one statement failed; the connection is fine
+│   ├── QueryFailed  one statement failed; the connection is fine
+│   └── Unconfirmed  the connection was lost after COMMIT was sent
 ├── UsageError       a notebook or a parameter of it is unknown, or a value has the wrong type
 ├── ReportError      a notebook could not be run or its report could not be written
 ├── LedgerError      the ledger cannot be read or written
@@ -38,12 +39,23 @@ class DatabaseError(GoliveError):
 
 
 class QueryFailed(DatabaseError):  # noqa: N818  it names what happened, as the reason of an unknown
-    """One statement failed; ``reason`` fits in a report's table, ``sqlstate`` is PostgreSQL's code."""
+    """One statement failed; ``reason`` fits in a report's table, ``sqlstate`` is PostgreSQL's code.
 
-    def __init__(self, message: str, *, reason: str, sqlstate: str | None = None) -> None:
+    ``hint`` holds the server's detail and hint, ``position`` where in the statement it failed, from 1 (0: unsaid).
+    """
+
+    def __init__(
+        self, message: str, *, reason: str, sqlstate: str | None = None, hint: str = "", position: int = 0
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.sqlstate = sqlstate
+        self.hint = hint
+        self.position = position
+
+
+class Unconfirmed(DatabaseError):  # noqa: N818  likewise
+    """The connection was lost after COMMIT was sent: only another connection can say what became of it."""
 
 
 class UsageError(GoliveError):

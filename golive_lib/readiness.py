@@ -18,6 +18,7 @@ from golive_lib.proof import Point, Proof, Proofs
 from golive_lib.records import newest
 from golive_lib.rls import examine, prove_coverage
 from golive_lib.rls_probe import prove_isolation
+from golive_lib.rollback_proof import prove_rollback
 from golive_lib.settings import backups_folder, outputs_folder
 from golive_lib.storage import prove_storage
 
@@ -66,6 +67,7 @@ def prove(
             prove_test_accounts(launch, snapshot),
             _sanity(sanity),
             prove_contracts(launch, snapshot, allow_writes=allow_writes),
+            prove_rollback(launch, outputs_folder(launch.env), snapshot.clock.now),
         )
         return Readiness(
             proofs=proofs,

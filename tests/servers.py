@@ -47,8 +47,8 @@ def wait_for(port: int) -> None:
 
 
 @contextmanager
-def transaction_pooler(server: DemoServer, database: str, folder: Path) -> Iterator[str]:
-    """Give a database's URL through PgBouncer in transaction mode, as golive_ro."""
+def transaction_pooler(server: DemoServer, database: str, folder: Path, role: str = "golive_ro") -> Iterator[str]:
+    """Give a database's URL through PgBouncer in transaction mode, as a role."""
     if not PGBOUNCER:
         absent("pgbouncer is not installed; CI installs Debian's")
     port = free_port()
@@ -57,14 +57,14 @@ def transaction_pooler(server: DemoServer, database: str, folder: Path) -> Itera
         f"[databases]\n* = host={server.socket} port={PORT}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
         "pool_mode = transaction\ndefault_pool_size = 3\n"
-        f"[databases]\n{database} = host={server.socket} port={PORT} user=golive_ro\n"
+        f"[databases]\n{database} = host={server.socket} port={PORT} user={role}\n"
     )
     config.chmod(0o644)
     owner = ["-u", server.socket.owner()] if AS_ROOT else []
     with subprocess.Popen([PGBOUNCER, "-q", *owner, str(config)], cwd="/") as process:
         try:
             wait_for(port)
-            yield f"postgresql://golive_ro@127.0.0.1:{port}/{database}"
+            yield f"postgresql://{role}@127.0.0.1:{port}/{database}"
         finally:
             process.terminate()
 

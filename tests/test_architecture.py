@@ -18,6 +18,7 @@ LAYERS = (
         "verdicts",
         "formats",
         "statement",
+        "script",
         "query",
         "evidence",
         "intervals",
@@ -77,6 +78,12 @@ LAYERS = (
         "hardening",
         "trials",
         "ledger",
+        "levers",
+        "revert",
+        "rollback",
+        "rollback_rehearsal",
+        "rollback_proof",
+        "rollback_preview",
         "records",
         "readiness",
         "day_health",
@@ -127,6 +134,7 @@ LAYERS = (
         "cli_canary",
         "cli_backup",
         "cli_harden",
+        "cli_rollback",
         "cli_readiness",
         "cli_aftercare",
         "cli_checklist",
@@ -235,6 +243,7 @@ def test_kits_queries_all_read() -> None:
         "backup/",
         "hardening/",
         "performance/",
+        "rollback/",
     )  # those that read the catalog, or are sources
     assert [name for name, query in queries.items() if not query.sources and not name.startswith(apart)] == []
 
@@ -244,5 +253,5 @@ def test_example_is_a_plan_and_sources_alone(deployment: Path) -> None:
     """Adapting the kit takes one small SQL file per table, and nothing else."""
     files = sorted(path.relative_to(deployment).as_posix() for path in deployment.rglob("*") if path.is_file())
     assert "launch.toml" in files
-    own = ("queries/sources/", "queries/hardening/")  # a policy is written in the app's own columns
+    own = ("queries/sources/", "queries/hardening/", "queries/rollback/")  # what is written in the app's own columns
     assert [name for name in files if not name.startswith(own)] == ["launch.toml"]

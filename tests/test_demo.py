@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import psutil
 import psycopg
 import pytest
+from plant import change
 from psycopg import sql
 from sqlalchemy import create_engine, text
 
-from golive_lib.demo import CLOCK, STORIES, DemoDatabase, DemoServer, open_demo
+from golive_lib.demo import CLOCK, STORIES, DemoDatabase, DemoServer, begin_again, open_demo
 from golive_lib.demo.build import BUILDING
 from golive_lib.errors import SettingsError
 
@@ -281,6 +282,21 @@ def test_api_regression_was_rolled_back(demo_folder: Path) -> None:
     )
     assert rows(url, newest) == [(True,)]
     assert rows(url, "select value from feature_flags where key = 'backend.flatTables'") == [(False,)]
+
+
+def test_a_rolled_back_story_begins_again(demo_folder: Path) -> None:
+    """The flags are the story's own again, also where it was rolled back in its course; the old views are gone."""
+    demo = told(demo_folder, "api-regression")
+    flags: LiteralString = "select key, value, updated_at from feature_flags order by 1"
+    with open_demo("api-regression", scale=SMALL, data=demo_folder):
+        before = rows(demo.url, flags)
+        change(
+            demo, "update feature_flags set value = '0'", "create schema samia", "create view samia.v as select 1 as a"
+        )
+        begin_again(demo)
+        assert rows(demo.url, flags) == before
+        assert rows(demo.url, "select from pg_namespace where nspname = 'samia'") == []
+    assert {key: value for key, value, _ in before}["backend.flatTables"] is False
 
 
 def test_test_accounts_pay_in_test_mode(healthy: DemoDatabase) -> None:

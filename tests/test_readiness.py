@@ -18,9 +18,11 @@ from golive_lib.dump import take_backup
 from golive_lib.judge import Status, Verdict
 from golive_lib.launch import Launch, open_launch
 from golive_lib.leaks import leak
+from golive_lib.ledger import Ledger
 from golive_lib.records import RECORD
 from golive_lib.rehearsal import rehearse
-from golive_lib.settings import BACKUPS, OUTPUTS
+from golive_lib.rollback_rehearsal import REHEARSAL, rehearse_rollback
+from golive_lib.settings import BACKUPS, OUTPUTS, parse_url
 from golive_lib.storage import take_storage
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ ITEMS = [
     "test_accounts",
     "sanity",
     "contracts",
+    "rollback",
 ]
 
 
@@ -62,6 +65,8 @@ def env(demo: DemoDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         rehearse(launch, backup, folder / "backups", lambda _: None)
         take_storage(launch, folder / "backups")
         store_coverage(folder / "outputs", launch)
+        rehearsal = rehearse_rollback(launch, parse_url(demo.admin_url))
+        Ledger(folder / "outputs").append(REHEARSAL, rehearsal.record(launch))
         yield given
 
 
@@ -175,6 +180,30 @@ def test_missing_secret_is_no_go(demo: DemoDatabase, env: Mapping[str, str]) -> 
     assert "SERVICE_ROLE_KEY" in ready.outcome.sentence
 
 
+def test_rollback_that_was_never_rehearsed_holds(demo: DemoDatabase, env: Mapping[str, str], tmp_path: Path) -> None:
+    """Nobody has seen it work, and the list says which command shows it."""
+    launch = opened(demo, {**env, OUTPUTS: str(tmp_path)})
+    store_coverage(tmp_path, launch)
+    ready = readiness.prove(launch)
+    assert (ready.outcome.verdict, ready["rollback"].status) == (Verdict.HOLD, Status.UNKNOWN)
+    assert "golive rollback --rehearse" in proof_views.to_mend(ready).text
+
+
+def test_rollback_that_would_fail_is_no_go(demo: DemoDatabase, env: Mapping[str, str], tmp_path: Path) -> None:
+    """A table where the file of views makes a view: rehearsed, it is red and named."""
+    launch = opened(demo, {**env, OUTPUTS: str(tmp_path)})
+    store_coverage(tmp_path, launch)
+    change(demo, "create schema samia", "create table samia.bookings (a int)")
+    try:
+        rehearsal = rehearse_rollback(launch, parse_url(demo.admin_url))
+    finally:
+        change(demo, "drop schema samia cascade")
+    Ledger(tmp_path).append(REHEARSAL, rehearsal.record(launch))
+    ready = readiness.prove(launch)
+    assert (ready.outcome.verdict, ready["rollback"].status) == (Verdict.NO_GO, Status.RED)
+    assert "rollback/compat_views.sql:11" in ready.outcome.sentence
+
+
 @pytest.mark.parametrize(("item", "named"), [("backup", "golive backup"), ("storage", "golive storage")])
 def test_missing_copy_is_no_go(
     demo: DemoDatabase, env: Mapping[str, str], tmp_path: Path, item: str, named: str
@@ -185,7 +214,7 @@ def test_missing_copy_is_no_go(
     assert named in proof_views.to_mend(ready).text
 
 
-@pytest.mark.parametrize("item", ["backup", "storage", "coverage"])
+@pytest.mark.parametrize("item", ["backup", "storage", "coverage", "rollback"])
 def test_old_copy_is_no_go(demo: DemoDatabase, env: Mapping[str, str], item: str) -> None:
     """A day and an hour after they were taken they are too old, and ``as_of`` looks that far ahead."""
     ready = readiness.prove(opened(demo, env), as_of="2026-03-26T23:00:00Z")

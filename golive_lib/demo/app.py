@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from golive_lib.demo.build import CLOCK
+from golive_lib.demo.repository import app_repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from golive_lib.demo.api import Api
     from golive_lib.demo.build import DemoDatabase
@@ -37,7 +39,13 @@ def open_app(demo: DemoDatabase) -> Iterator[Mapping[str, str]]:
     from golive_lib.demo.api import serve  # noqa: PLC0415  a web server is imported when one is asked for
 
     with serve(demo) as api:
-        yield environment(demo, api)
+        yield environment(demo, api) | repository(demo.folder)
+
+
+def repository(folder: Path | None) -> dict[str, str]:
+    """Return the variable that names the app's checkout, made in the demo's data folder if git is there to make it."""
+    made = app_repository(folder) if folder else None
+    return {"GOLIVE_APP_REPO": str(made)} if made else {}
 
 
 def environment(demo: DemoDatabase, api: Api) -> dict[str, str]:

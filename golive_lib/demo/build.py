@@ -6,7 +6,7 @@ import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,13 +49,17 @@ STORIES = {
 
 @dataclass(frozen=True)
 class DemoDatabase:
-    """A demo's database: ``url`` for the kit's read-only role, ``admin_url`` for the superuser, ``clock`` its now."""
+    """A demo's database: ``url`` for the kit's read-only role, ``admin_url`` for the superuser, ``clock`` its now.
+
+    ``folder`` is the data folder, where it is known.
+    """
 
     url: str
     admin_url: str
     name: str
     story: str
     clock: datetime = CLOCK
+    folder: Path | None = None
 
 
 @contextmanager
@@ -81,7 +85,7 @@ def open_demo(
     with DemoServer.start(folder) as server:
         with file_lock(folder / "build.lock"):
             name = _built(server, STORIES[story], scale, seed, progress)
-        yield database(server, name, story)
+        yield replace(database(server, name, story), folder=folder)
 
 
 def database(server: DemoServer, name: str, story: str = "healthy") -> DemoDatabase:
@@ -146,6 +150,7 @@ def _build(server: DemoServer, story: Story, scale: float, seed: int, progress: 
         if (FOLDER / "stories" / f"{story.name}.sql").exists():
             progress(f"the story: {story.summary}")
             _run(one, f"stories/{story.name}")
+        _set_state(one, story.name)
         progress("keys, indexes and policies")
         one.execute("drop schema demo cascade")
         telemetry = aside.submit(_run, two, "telemetry_keys")
@@ -154,6 +159,18 @@ def _build(server: DemoServer, story: Story, scale: float, seed: int, progress: 
         _run(one, "policies")
         one.execute("vacuum (analyze, freeze)")
     server.alter_setting(BUILDING, "golive.now", CLOCK.isoformat())
+
+
+def begin_again(demo: DemoDatabase) -> None:
+    """Put back what a rollback changes, so that a story can be played once more."""
+    with psycopg.connect(demo.admin_url.replace("+psycopg", "")) as connection:
+        _set_state(connection, demo.story)
+
+
+def _set_state(connection: psycopg.Connection, story: str) -> None:
+    _run(connection, "state")
+    if (FOLDER / "state" / f"{story}.sql").exists():
+        _run(connection, f"state/{story}")
 
 
 def _run(connection: psycopg.Connection, file: str) -> None:

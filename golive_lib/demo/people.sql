@@ -40,15 +40,3 @@ select demo.uid(d * 12 + s, 16), sign, day, format('%s/%s.mp3', day, sign),
 from generate_series(0, 8) d, lateral (select date '2026-03-17' + d as day) days,
   unnest(array['aries', 'taurus', 'gemini', 'cancer', 'leo', 'virgo', 'libra', 'scorpio', 'sagittarius', 'capricorn', 'aquarius', 'pisces'])
     with ordinality as signs (sign, s);
-
-insert into feature_flags values
-  ('backend.flatTables', 'true', '2026-03-24 08:00Z'),
-  ('backend.flatTables.canaryPercentage', '100', '2026-03-24 22:00Z'),
-  ('calls.video', 'false', '2026-03-02 09:00Z'),
-  ('billing.emergencyProgressivePricing', 'false', '2026-03-02 09:00Z'),
-  ('ui.rtlRefine', 'true', '2026-03-09 09:00Z'),
-  ('uploads.deckBulk', 'true', '2026-03-09 09:00Z'),
-  ('feature.readerInstant', 'true', '2026-03-09 09:00Z'),
-  ('feature.emergencyExtension', 'true', '2026-03-10 09:00Z'),
-  ('feature.tarotV2', 'true', '2026-03-11 09:00Z'),
-  ('feature.dailyZodiac', 'true', '2026-03-11 09:00Z');

@@ -7,5 +7,3 @@ update db_query_logs set flat_tables = false where flat_tables and created_at >=
 update call_sessions set flat_tables = false where flat_tables and requested_at >= '2026-03-24 14:00Z';
 update emergency_calls set flat_tables = false where flat_tables and requested_at >= '2026-03-24 14:00Z';
 update payment_transactions set flat_tables = false where flat_tables and created_at >= '2026-03-24 14:00Z';
-update feature_flags set value = 'false', updated_at = '2026-03-24 14:00Z' where key = 'backend.flatTables';
-update feature_flags set value = '25', updated_at = '2026-03-24 10:00Z' where key = 'backend.flatTables.canaryPercentage';
