@@ -48,7 +48,7 @@ _WORDS = {
     "date-time": "instant",
     "duration": "duration",
 }
-_LINK = re.compile(r"\]\((?:\.\./|docs/)*(?P<path>[\w./-]+?)(?P<anchor>#[\w-]+)?\)")
+_LINK = re.compile(r"\[(?P<text>(?:[^\[\]`]|`[^`]*`)*)\]\((?:\.\./|docs/)*(?P<path>[\w./-]+?)/?(?P<anchor>#[\w-]+)?\)")
 _COMMANDS = re.compile(r"\*\*Commands\*\*:\n\n(?:\* .*\n)+")  # typer cuts their help short; the headings list them
 
 
@@ -73,7 +73,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, **_: object) -> str:
     """Point links between the repository's pages to the site's."""
-    return _LINK.sub(lambda link: f"]({ELSEWHERE.get(link['path'], link['path'])}{link['anchor'] or ''})", markdown)
+    return _LINK.sub(_link, markdown)
+
+
+def _link(link: re.Match[str]) -> str:
+    """Return a link as the site has it; one to a file that is in the repository alone keeps its text."""
+    path = ELSEWHERE.get(link["path"], link["path"])
+    if path == link["path"] and (ROOT / path).exists():
+        return link["text"]
+    return f"[{link['text']}]({path}{link['anchor'] or ''})"
 
 
 def pages() -> dict[str, str]:

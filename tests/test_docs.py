@@ -82,7 +82,7 @@ def unknown(command: Any, arguments: list[str], parent: Any = None) -> str | Non
     except typer.Exit:  # --help and --version are done by parsing
         return None
     except typer.TyperException as error:
-        return f"golive {shlex.join(arguments)}: {error}"
+        return f"{parent.command_path if parent else ''} {command.name}: {shlex.join(arguments)}: {error}"
     return unknown(below, rest, context)
 
 
@@ -289,13 +289,15 @@ ASKS = re.compile(r"<(?:script|link|img|iframe|source)\b[^>]*\b(?:src|href)=[\"'
 
 def test_site_is_whole_and_asks_nobody(repository: Path) -> None:
     """Strictly built, with a page that nobody listed; a browser asks no host, no folder of this machine is named."""
-    (repository / "docs" / "new.md").write_text("# A new page\n\nSee [the judge](judge.md#the-study).\n")
+    links = "[the judge](judge.md#the-study), [the plan](../launch.toml), [`a file`](../queries/sanity/consent.sql)"
+    (repository / "docs" / "new.md").write_text(f"# A new page\n\nSee {links}.\n")
     done = build(repository)
     assert done.returncode == 0, done.stderr
     site = repository / "site"
     pages = {path.name: path.read_text() for path in site.glob("*.html")}
     assert {"index.html", "cli.html", "queries.html", "plan.html", "contributing.html", "new.html"} <= set(pages)
     assert "A new page" in pages["index.html"]
+    assert 'href="plan.html">the plan</a>, <code>a file</code>' in pages["new.html"]
     assert [name for name, text in pages.items() if ASKS.search(text)] == []
     styles = [
         path for path in site.rglob("*.css") if re.search(r"(?:@import|url\()[\s\"']*(?:https?:)?//", path.read_text())
