@@ -525,4 +525,4 @@ def test_commands_report_and_tick(healthy: DemoDatabase, launched: tuple[Launch,
     assert (wrong.returncode, "run 'golive readiness --prepare'" in wrong.stderr.replace("\n", " ")) == (2, True)
     nameless = golive(healthy, past.outputs, "tick", "recordings", "--note", "heard")
     assert (nameless.returncode, "--by" in nameless.stderr) == (2, True)
-    assert json.loads((next(past.outputs.glob("*-checklist-*")) / JUDGED).read_text())["open"][0]["next"]
+    assert json.loads((next(past.outputs.glob("[!.]*-checklist-*")) / JUDGED).read_text())["open"][0]["next"]
