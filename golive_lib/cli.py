@@ -124,6 +124,7 @@ def run(  # noqa: PLR0913, PLR0917  the command's options
     no_wait: NoWait = False,
     timeout: Timeout = "1h",
     retries: Retries = 0,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print each report too, with a Chromium that is there.")] = False,
     db_url: DbUrl = None,
     plan: PlanFile = None,
     outputs: Outputs = None,
@@ -133,9 +134,10 @@ def run(  # noqa: PLR0913, PLR0917  the command's options
     given = dict(_pair(text) for text in parameter or ())
     target = outputs or outputs_folder(environment(Path.cwd()))
     with database(db_url, plan):
-        records = run_all(notebooks, given, target, within)
+        records = run_all(notebooks, given, target, within, pdf=pdf)
     report(records, target)
-    return _worst(records)
+    unprinted = pdf and any(record.html and f"{record.notebook}.pdf" not in record.files for record in records)
+    return _worst(records) or FAILED * unprinted
 
 
 def _worst(records: list[RunRecord]) -> int:

@@ -113,9 +113,16 @@ def database(db_url: str | None, plan: Path | None) -> Iterator[None]:
 
 
 def run_all(
-    names: Sequence[str], given: Mapping[str, str], outputs: Path, limits: Limits | None = None
+    names: Sequence[str],
+    given: Mapping[str, str],
+    outputs: Path,
+    limits: Limits | None = None,
+    *,
+    pdf: bool = False,
 ) -> list[RunRecord]:
     """Run notebooks, each with those of the parameters that it knows, within limits (else the usual ones).
+
+    With ``pdf`` their pages are printed too.
 
     Raises UsageError, before anything runs, for an unknown notebook, a parameter that none of them knows or a value of
     the wrong type.
@@ -139,7 +146,7 @@ def run_all(
         values = notebooks.typed(own, known[path], path.stem)
         where = str(parse_url(os.environ[DB_URL]))
         every = following(plan, path.stem, datetime.now(UTC))
-        work.append(reports.Run(path, values, where, outputs, launch=plan.name, plan=digest, every=every))
+        work.append(reports.Run(path, values, where, outputs, launch=plan.name, plan=digest, every=every, pdf=pdf))
     return _run(work, limits)
 
 

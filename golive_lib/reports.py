@@ -30,6 +30,7 @@ from golive_lib.index import index_of
 from golive_lib.leaks import leak, secrets_of, without_places
 from golive_lib.ledger import Ledger
 from golive_lib.page import first_heading
+from golive_lib.paper import printed
 from golive_lib.plan import kit_folder
 from golive_lib.records import CRASHED, JUDGED, RECORD, RUN, RunRecord, facts, history
 from golive_lib.settings import environment
@@ -51,7 +52,8 @@ class Run:
     """What to run: a notebook with validated parameters on a database (its masked address), into ``outputs``.
 
     ``launch`` and ``plan`` are the launch's name and the SHA-256 of its plan. ``every`` is how many seconds after this
-    run the next one is due by the plan, None when none is; ``timeout`` bounds this one, in seconds.
+    run the next one is due by the plan, None when none is; ``timeout`` bounds this one, in seconds. With ``pdf`` the
+    page is printed too.
     """
 
     notebook: Path
@@ -63,6 +65,7 @@ class Run:
     every: float | None = None
     timeout: float | None = None
     attempt: int = 1
+    pdf: bool = False
 
 
 def execute(
@@ -110,6 +113,9 @@ def execute(
             every=run.every,
         )
         record = _publish(folder, notebook, record, (outcome or {}).get("judged"))
+        if run.pdf and record.html:
+            record = _on_paper(folder, record, say)
+        (folder / RECORD).write_text(_json(asdict(record)), encoding="utf-8")
     Ledger(run.outputs, say).append(RUN, asdict(record))
     refresh_index(run.outputs)
     return record
@@ -178,7 +184,7 @@ def verdict_of(path: Path) -> tuple[str, int]:
 
 
 def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: dict[str, Any] | None) -> RunRecord:
-    """Write the notebook, its page and the record; what holds a secret is withheld, and the record says so."""
+    """Write the notebook and its page; what holds a secret is withheld, and the record says so."""
     # papermill notes where the files lay and what the environment was, which is nobody's business.
     for key in ("input_path", "output_path", "environment_variables"):
         notebook.metadata.get("papermill", {}).pop(key, None)
@@ -198,8 +204,19 @@ def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: di
         for name, content in named.items():
             (folder / name).write_bytes(content)
         record = replace(record, files={name: sha256(content).hexdigest() for name, content in named.items()})
-    (folder / RECORD).write_text(_json(asdict(record)), encoding="utf-8")
     return record
+
+
+def _on_paper(folder: Path, record: RunRecord, say: Callable[[str], object]) -> RunRecord:
+    """Add the page as PDF; a run stands without it, and its record then lists none."""
+    name = f"{record.notebook}.pdf"
+    try:
+        content = printed(folder / f"{record.notebook}.html")
+    except ReportError as error:
+        say(str(error))
+        return record
+    (folder / name).write_bytes(content)
+    return replace(record, files={**record.files, name: sha256(content).hexdigest()})
 
 
 def _places() -> set[str]:

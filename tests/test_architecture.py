@@ -114,6 +114,7 @@ LAYERS = (
     ),
     (
         "page",
+        "paper",
         "export",
         "trends",
         "index",

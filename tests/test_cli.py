@@ -18,9 +18,12 @@ import httpx
 import pytest
 import typer
 from plant import change, free_port
+from pypdf import PdfReader
+from servers import absent
 
 from golive_lib.cli import COMMANDS
 from golive_lib.ledger import Ledger
+from golive_lib.records import audit, ledger_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -228,3 +231,26 @@ def test_a_report_loads_neither_pandas_nor_a_driver(here: Path) -> None:
     code = f"import sys; from golive_lib import cli, reports; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_report_is_printed_when_asked(here: Path, healthy: DemoDatabase) -> None:
+    """The PDF lies beside the page, says the same, and is among the record's files."""
+    if not shutil.which("chromium"):
+        absent("chromium is not installed; CI installs Debian's")
+    done = golive(here, "run", "health", "--pdf", GOLIVE_DB_URL=healthy.url)
+    assert done.returncode == 0, done.stderr
+    (pdf,) = (here / "outputs").glob("*/health.pdf")
+    text = " ".join(page.extract_text() for page in PdfReader(pdf).pages)
+    assert "All 4 checks are green" in text
+    assert "P95" in text  # a chart's legend: it was drawn
+    assert audit(here / "outputs").faults == ()
+    (record,) = ledger_records(here / "outputs")
+    assert "health.pdf" in record.files
+
+
+def test_report_that_cannot_be_printed_stands(here: Path, healthy: DemoDatabase) -> None:
+    """Without a browser the run is whole and says what is missing; the exit code tells that no PDF was made."""
+    done = golive(here, "run", "sanity", "--pdf", GOLIVE_DB_URL=healthy.url, GOLIVE_CHROMIUM="/no/such/browser")
+    assert (done.returncode, "no PDF: /no/such/browser could not print" in done.stderr) == (1, True)
+    (record,) = ledger_records(here / "outputs")
+    assert (record.verdict, "sanity.pdf" in record.files) == ("go", False)
