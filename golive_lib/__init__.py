@@ -1,6 +1,6 @@
 """Judge a launch from the app's own Postgres tables."""
 
-from golive_lib import charts, views
+from golive_lib import charts, shells, views
 from golive_lib.checks import CheckResult, Checks
 from golive_lib.errors import GoliveError
 from golive_lib.judge import Outcome, Status, Verdict
@@ -18,3 +18,5 @@ __all__ = [
     "open_launch",
     "views",
 ]
+
+shells.attach()

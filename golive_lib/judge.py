@@ -10,7 +10,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Literal
 
 from golive_lib.evidence import first_crossing, interval, log_e_over, log_e_under, log_threshold
-from golive_lib.formats import duration
+from golive_lib.formats import Brief, duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,8 +65,8 @@ def gate(statuses: Iterable[Status]) -> Verdict:
     return Verdict.GO if status is Status.GREEN else Verdict.HOLD
 
 
-@dataclass(frozen=True)
-class Outcome:
+@dataclass(frozen=True, repr=False)
+class Outcome(Brief):
     """What one run found: the verdict, why in a sentence, and the instant it judged at.
 
     ``at`` is an aware datetime, ``zone`` the launch's time zone by name; ``clock_fixed`` says that the database pins
@@ -79,6 +79,11 @@ class Outcome:
     at: datetime
     clock_fixed: bool
     zone: str
+
+    @property
+    def in_short(self) -> str:
+        """The verdict and its sentence."""
+        return f"{self.verdict}: {self.sentence}"
 
 
 class Rule(StrEnum):

@@ -32,7 +32,7 @@ LAYERS = (
         "show",
         "charts",
     ),
-    ("db", "acting"),
+    ("answers", "waiting", "db", "acting"),
     ("checks", "proof"),
     (
         "launch",
@@ -93,6 +93,8 @@ LAYERS = (
         "funnel_charts",
         "utilization_charts",
         "aftercare_views",
+        "results",
+        "shells",
     ),
     ("page", "export", "index", "notebooks", "warm_kernels", "engine", "reports", "kernel_server"),
     ("console", "cli_canary", "cli_backup", "cli_harden", "cli_readiness", "cli_aftercare", "cli_ledger", "cli"),
