@@ -250,6 +250,11 @@ def load_queries(plan: Plan) -> Queries:
     return Queries(load([own, *(folder for folder in plan.query_folders if folder.resolve() != own.resolve())]))
 
 
+def kind(query: Query) -> str:
+    """Say what a query is: a source, a check, or figures."""
+    return "source" if query.name.startswith("sources/") else "check" if query.expect else "figures"
+
+
 def is_demo(url: str) -> bool:
     """Say whether a database URL names a story of the demo, as ``demo:healthy`` does."""
     return url.startswith(DEMO_SCHEME)

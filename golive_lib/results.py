@@ -14,7 +14,7 @@ from golive_lib.checks import CheckResult, Checks
 from golive_lib.formats import duration, moment, share
 from golive_lib.grid import SHAPES, Grid, grid_markup, grid_text
 from golive_lib.judge import Outcome, Status, Verdict
-from golive_lib.launch import Launch, Queries
+from golive_lib.launch import Launch, Queries, kind
 from golive_lib.plan import Plan
 from golive_lib.proof import Proof, Proofs, Section
 from golive_lib.query import Query
@@ -51,11 +51,6 @@ def queries(known: Mapping[str, Query]) -> Html:
     rows = [(name, kind(each), each.title) for name, each in sorted(known.items())]
     frame = pd.DataFrame(rows, columns=["query", "kind", "what it answers"])
     return table(frame, caption='Queries: launch.frame("name") asks one', max_rows=ALL)
-
-
-def kind(one: Query) -> str:
-    """Say what a query is: a source, a check, or figures."""
-    return "source" if one.name.startswith("sources/") else "check" if one.expect else "figures"
 
 
 def query(one: Query) -> Html:

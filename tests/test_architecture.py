@@ -96,13 +96,23 @@ LAYERS = (
         "results",
         "shells",
     ),
-    ("page", "export", "index", "notebooks", "warm_kernels", "engine", "reports", "kernel_server"),
-    ("console", "cli_canary", "cli_backup", "cli_harden", "cli_readiness", "cli_aftercare", "cli_ledger", "cli"),
+    ("page", "export", "index", "desk", "notebooks", "warm_kernels", "engine", "reports", "kernel_server"),
+    (
+        "console",
+        "cli_canary",
+        "cli_backup",
+        "cli_harden",
+        "cli_readiness",
+        "cli_aftercare",
+        "cli_lab",
+        "cli_ledger",
+        "cli",
+    ),
     ("__main__", "__init__"),
 )
 ORDER = [module for layer in LAYERS for module in layer]
 MODULES = sorted(path.stem for path in (ROOT / "golive_lib").glob("*.py"))
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = [*sorted((ROOT / "notebooks").glob("*.ipynb")), ROOT / "golive_lib" / "templates" / "notebook.ipynb"]
 LONGEST = 300
 
 
@@ -150,7 +160,9 @@ def test_notebook_is_thin(path: Path) -> None:
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     source = ["".join(cell["source"]) for cell in code]
     assert [i for i, cell in enumerate(code) if "parameters" in cell["metadata"].get("tags", [])] == [0]
-    assert all(": " in line and "  # " in line for line in source[0].splitlines())
+    how, *parameters = source[0].splitlines()
+    assert how.startswith("# Change a value and run all cells; or from outside: golive run ")
+    assert all(": " in line and "  # " in line for line in parameters)
     assert all(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.parse(source[1]).body)
     assert all("import " not in text and len(text.splitlines()) <= 5 for text in source[2:])
     assert not any(
