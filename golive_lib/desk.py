@@ -122,12 +122,12 @@ def new_query(plan: Plan, name: str) -> Path:
 
 
 def _written(path: Path, text: str) -> Path:
+    if path.exists():
+        raise UsageError(f"{path}: there is one already, and it is never overwritten; take another name")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
-    except FileExistsError:
-        raise UsageError(f"{path}: there is one already, and it is never overwritten; take another name") from None
     except OSError as error:
         raise ReportError(f"{path}: cannot be written: {error.strerror}") from None
     return path
