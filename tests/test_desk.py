@@ -167,3 +167,18 @@ def test_run_says_that_its_notebook_is_an_old_copy(here: Path, healthy: DemoData
     path.write_text(path.read_text().replace('"copied": "', '"copied": "of an older one '))
     done = golive(here, "run", "sanity", "--db-url", healthy.url)
     assert (done.returncode, "notebooks/sanity.ipynb was copied from an older kit's" in done.stderr) == (0, True)
+
+
+def test_results_show_themselves_in_a_report_too(tmp_path: Path, healthy: DemoDatabase) -> None:
+    """A kernel forked for a run shows a launch as JupyterLab's does, and the report still has its one verdict."""
+    path = new_notebook(tmp_path, "mine")
+    notebook = json.loads(path.read_text())
+    for i, text in enumerate(("checks", "launch")):
+        cell = {"cell_type": "code", "id": f"own{i}", "metadata": {}, "outputs": [], "source": [text]}
+        notebook["cells"].append(cell | {"execution_count": None})
+    path.write_text(json.dumps(notebook))
+    done = golive(tmp_path, "run", "mine", "--db-url", healthy.url)
+    (executed,) = (tmp_path / "outputs").glob("*/mine.ipynb")
+    last = json.loads(executed.read_text())["cells"][-1]["outputs"][0]["data"]
+    assert (done.returncode, sorted(last)) == (0, ["text/html", "text/plain"]), done.stderr
+    assert "gl-table" in "".join(last["text/html"])

@@ -167,13 +167,16 @@ def test_notebook_runs_from_top_to_bottom(lab: Lab, page: Page, tmp_path: Path, 
 
 
 def test_charts_and_verdict_read_in_the_dark_theme(lab: Lab, page: Page, tmp_path: Path) -> None:
-    """A notebook that was run is opened again in JupyterLab's dark theme with its charts and in its light colours."""
+    """A notebook that was run is opened again in JupyterLab's dark theme: charts, and lighter colours."""
     settings = f"{lab.base}/lab/api/settings/@jupyterlab/apputils-extension:themes"
     given = {"raw": json.dumps({"theme": "JupyterLab Dark"})}
     httpx.put(settings, params={"token": lab.token}, json=given).raise_for_status()
     page.goto(f"{lab.base}/lab/tree/notebooks/canary.ipynb?reset")
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false", timeout=PATIENCE_MS)
-    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE_MS)
+    drawn = page.locator(
+        ".js-plotly-plot .main-svg, .jp-RenderedPlotly img"
+    )  # of what was saved, plotly shows a picture
+    expect(drawn.first).to_be_visible(timeout=PATIENCE_MS)
     colour = page.locator(".gl-verdict .gl-mark").evaluate("mark => getComputedStyle(mark).color")
     picture(page, "canary-dark", tmp_path)
     assert colour == "rgb(240, 182, 74)"
@@ -192,6 +195,15 @@ def test_password_is_not_seen(lab: Lab) -> None:
     assert len(listed) > 1
     texts = [*listed, *lab.said, *files]
     assert [text for text in texts if PASSWORD in text or quote(PASSWORD, safe="") in text] == []
+
+
+def test_notebook_is_exported_as_a_report(lab: Lab) -> None:
+    """The export menu has the kit's own form, whose page holds what the notebook shows."""
+    token = {"token": lab.token}
+    menu = httpx.get(f"{lab.base}/api/nbconvert", params=token, timeout=60).json()
+    page = httpx.get(f"{lab.base}/nbconvert/golive/notebooks/health.ipynb", params=token, timeout=60)
+    assert "golive" in menu
+    assert (page.status_code, "All 5 checks are green" in page.text) == (200, True)
 
 
 def test_own_query_is_asked_like_the_kits(lab: Lab) -> None:
