@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from golive_lib.judge import VERDICT_MIME, Status
-from golive_lib.show import STYLE, Html, mask, moment, status_badge, table, verdict_banner
+from golive_lib.show import Html, mask, moment, status_badge, styled, table, verdict_banner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,7 @@ class Finding:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002  IPython's signature
         record = asdict(self.outcome) | {"at": self.outcome.at.isoformat(), "judged": self.judged}
-        return {"text/html": STYLE + self.banner.markup, "text/plain": self.banner.text, VERDICT_MIME: record}
+        return {"text/html": styled(self.banner.markup), "text/plain": self.banner.text, VERDICT_MIME: record}
 
 
 def verdict(checks: Checks) -> Finding:

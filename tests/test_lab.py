@@ -80,6 +80,13 @@ def lab_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return clean | {"JUPYTER_CONFIG_DIR": str(own / "config"), "JUPYTER_RUNTIME_DIR": str(own / "run")}
 
 
+def add_cell(path: Path, code: str) -> None:
+    """Write one more cell of code at a notebook's end."""
+    book = nbformat.read(path, as_version=4)
+    book.cells.append(nbformat.v4.new_code_cell(code))
+    nbformat.write(book, path)
+
+
 @pytest.fixture(scope="module")
 def lab(healthy: DemoDatabase, lab_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Run JupyterLab in a folder with a plan, a query and a notebook of the analyst's own."""
@@ -88,6 +95,7 @@ def lab(healthy: DemoDatabase, lab_env: dict[str, str], tmp_path_factory: pytest
     (folder / "queries").mkdir()
     for name in ("my-report", "health/mine"):
         subprocess.run([sys.executable, "-m", "golive_lib", "new", name], cwd=folder, env=lab_env, check=True)
+    add_cell(folder / "notebooks" / "my-report.ipynb", 'launch.queries["sanity/consent"]')
     url = healthy.url.replace("golive_ro@", f"golive_ro:{quote(PASSWORD, safe='')}@")
     with serving(folder, lab_env, "--port", str(free_port()), "--db-url", url) as running:
         yield running
@@ -159,6 +167,7 @@ def test_notebook_runs_from_top_to_bottom(lab: Lab, page: Page, tmp_path: Path, 
     expect(panel.locator(".js-plotly-plot .main-svg").first if meant else panel).to_be_visible()
     expect(panel.locator(".js-plotly-plot:has(.main-svg)")).to_have_count(meant)
     expect(panel.locator(".gl-verdict")).to_have_count(1)
+    expect(panel.locator("mjx-container")).to_have_count(0)
     picture(page, name, tmp_path)
     assert [output.output_type for output in outputs if output.output_type in ("error", "stream")] == []
     assert path.stat().st_size < LARGEST
