@@ -35,6 +35,8 @@ CHROMIUM = Path("/usr/bin/chromium")
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 PASSWORD = "planted/pass word%41"  # noqa: S105  planted, to be looked for
 PATIENCE_MS = 60_000
+LONGEST_END_S = 60
+expect.set_options(timeout=PATIENCE_MS)
 LARGEST = 1_500_000  # bytes of a notebook with its charts
 KITS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
@@ -65,11 +67,16 @@ def serving(folder: Path, env: Mapping[str, str], *options: str) -> Iterator[Lab
             pytest.fail("".join(said))
         rest = threading.Thread(target=lambda: said.extend(process.stderr or ()))
         rest.start()
+        watchdog = threading.Timer(LONGEST_END_S, process.kill)  # a server that does not end is a failure, not a wait
         try:
+            httpx.get(f"{found[1]}/api", timeout=60).raise_for_status()
             yield Lab(found[1], found[2], process, folder, said)
         finally:
             process.terminate()
+            watchdog.start()
             rest.join()
+            watchdog.cancel()
+    assert process.returncode == 0, "".join(said)
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +131,7 @@ def open_notebook(page: Page, name: str) -> None:
     """Open a notebook by its name in the list of files, and wait for its kernel."""
     page.locator(".jp-DirListing-item", has_text=f"{name}.ipynb").dblclick()
     page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell").first.wait_for()
-    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=PATIENCE_MS)
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
 
 
 def run_all(page: Page, code_cells: int) -> None:
@@ -133,8 +140,8 @@ def run_all(page: Page, code_cells: int) -> None:
     page.get_by_text("Run All Cells", exact=True).click()
     done = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .jp-InputPrompt")
     last = done.nth(code_cells - 1)
-    expect(last).to_have_text(re.compile(r"\[\d+\]:"), timeout=PATIENCE_MS)
-    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=PATIENCE_MS)
+    expect(last).to_have_text(re.compile(r"\[\d+\]:"))
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
 
 
 def saved(page: Page, path: Path) -> nbformat.NotebookNode:
@@ -181,7 +188,7 @@ def test_charts_and_verdict_read_in_the_dark_theme(lab: Lab, page: Page, tmp_pat
     given = {"raw": json.dumps({"theme": "JupyterLab Dark"})}
     httpx.put(settings, params={"token": lab.token}, json=given).raise_for_status()
     page.goto(f"{lab.base}/lab/tree/notebooks/canary.ipynb?reset")
-    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false", timeout=PATIENCE_MS)
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
     drawn = page.locator(
         ".js-plotly-plot .main-svg, .jp-RenderedPlotly img"
     )  # of what was saved, plotly shows a picture
