@@ -246,6 +246,7 @@ COMMANDS = {
     "cli_harden": ("harden",),
     "cli_readiness": ("readiness", "rls"),
     "cli_aftercare": ("aftercare",),
+    "cli_messages": ("message",),
     "cli_checklist": ("checklist",),
     "cli_ledger": ("ledger",),
     "cli_schedule": ("schedule", "verdict", "prune"),

@@ -328,6 +328,7 @@ def test_users_notebook_comes_first(tmp_path: Path) -> None:
 def test_unknown_notebook_lists_those_there_are(tmp_path: Path) -> None:
     """A slip in a name is a usage error with the names."""
     with pytest.raises(
-        UsageError, match="there is no notebook 'sanitty'; there are aftercare, canary, checklist, health, readiness, rls, sanity"
+        UsageError,
+        match="there is no notebook 'sanitty'; there are aftercare, canary, checklist, health, readiness, rls, sanity",
     ):
         find_notebook("sanitty", tmp_path)
