@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,10 +144,11 @@ def _kept(folder: Path, kind: Kind, letters: tuple[Letter, ...], secrets: tuple[
     made: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stem = _stem(folder, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", f"-{kind}.{next(iter(texts))}")
+        stem = _stem(folder, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", kind)
         for end, text in texts.items():
-            made.append(folder / f"{stem}-{kind}.{end}")
-            with made[-1].open("x", encoding="utf-8", newline="\n") as file:
+            path = folder / f"{stem}-{kind}.{end}"
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                made.append(path)
                 file.write(text)
     except OSError as error:
         for path in made:
@@ -155,14 +157,10 @@ def _kept(folder: Path, kind: Kind, letters: tuple[Letter, ...], secrets: tuple[
     return tuple(made)
 
 
-def _stem(folder: Path, now: str, rest: str) -> str:
-    """Return the time, with a number behind it where a message of this second is there already."""
-    taken = (f"{now}.{number}" for number in range(2, 1_000))
-    return (
-        now
-        if not (folder / f"{now}{rest}").exists()
-        else next(t for t in taken if not (folder / f"{t}{rest}").exists())
-    )
+def _stem(folder: Path, now: str, kind: Kind) -> str:
+    """Return the time, with a number behind it where a message of this kind and second is there already."""
+    stems = chain([now], (f"{now}.{number}" for number in count(2)))
+    return next(stem for stem in stems if not any(folder.glob(f"{stem}-{kind}.*")))
 
 
 def _sent(target: Target, letter: Letter, past: history.History, post: Post) -> Sent:
