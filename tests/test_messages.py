@@ -103,7 +103,7 @@ def test_go_names_staging_the_stage_its_figures_and_the_next_step(green: Lived) 
     said = text(message)
     assert message.kind is Kind.GO
     assert "100 % for 24 hours: the stage stayed green" in said
-    assert "Staging passed: 9 of 9 items proven, 26 Mar 2026, 00:00 Beirut." in said
+    assert "Staging passed: 10 of 10 items proven, 26 Mar 2026, 00:00 Beirut." in said
     assert "Next step: the report of the day after" in said
 
 
