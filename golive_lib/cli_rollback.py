@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,16 @@ REVERT = 3
 _UPTIME = "CLOCK_BOOTTIME"
 
 
+@dataclass(frozen=True)
+class Asked:
+    """How an execution was asked for: where it is recorded, since when, by whom, and whether to ask back."""
+
+    target: Path
+    began: float
+    by: str
+    yes: bool
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to the command line."""
     app.command()(rollback)
@@ -47,6 +58,7 @@ def rollback(  # noqa: PLR0913, PLR0917  the command's options
     ] = False,
     execute: Annotated[bool, typer.Option("--execute", help="Do it; without, nothing is changed.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the launch's name.")] = False,
+    by: Annotated[str, typer.Option(help="Who does it, for the record. Default: this account.")] = "",
     db_url: DbUrl = None,
     plan: PlanFile = None,
     outputs: Outputs = None,
@@ -64,10 +76,12 @@ def rollback(  # noqa: PLR0913, PLR0917  the command's options
     with database(db_url, plan):
         launch = open_launch()
         if rehearse:
-            return _rehearse(launch, target)
+            return _rehearse(launch, target, by.strip())
         if level == REVERT:
             return _show_revert(launch)
-        return _execute(launch, level or 1, target, began, yes=yes) if execute else _show(launch, level or 1, target)
+        if not execute:
+            return _show(launch, level or 1, target)
+        return _execute(launch, level or 1, Asked(target, began, by.strip(), yes=yes))
 
 
 def process_age() -> float:
@@ -130,8 +144,8 @@ def _show_revert(launch: Launch) -> int:
     return code
 
 
-def _rehearse(launch: Launch, target: Path) -> int:
-    found = rehearsed(launch, target)
+def _rehearse(launch: Launch, target: Path, by: str) -> int:
+    found = rehearsed(launch, target, by)
     from golive_lib.rollback_rehearsal import frame  # noqa: PLC0415  as above
 
     out.print(Text(str(table(frame(found), caption="What was run, and taken back"))), soft_wrap=True)
@@ -144,25 +158,25 @@ def _rehearse(launch: Launch, target: Path) -> int:
     return EXIT_CODES[outcome.verdict]
 
 
-def rehearsed(launch: Launch, target: Path) -> RollbackRehearsal:
+def rehearsed(launch: Launch, target: Path, by: str = "") -> RollbackRehearsal:
     """Rehearse the rollback and record it; raises SettingsError without the admin's URL, DatabaseError, LedgerError."""
     from golive_lib.rollback_rehearsal import REHEARSAL, rehearse_rollback  # noqa: PLC0415  as above
 
     url = admin_url(launch)
     step(f"rehearsing the rollback on {url}")
     found = rehearse_rollback(launch, url)
-    Ledger(target, step).append(REHEARSAL, found.record(launch))
+    Ledger(target, step).append(REHEARSAL, found.record(launch, by))
     return found
 
 
-def _execute(launch: Launch, level: int, target: Path, began: float, *, yes: bool) -> int:
+def _execute(launch: Launch, level: int, given: Asked) -> int:
     from golive_lib.levers import lever  # noqa: PLC0415  as above
     from golive_lib.rollback import ROLLBACK, note, roll_back  # noqa: PLC0415  likewise
 
     url = admin_url(launch)
     _print(lever(launch, level), str(url))
     asked = time.monotonic()
-    confirm(launch, url, yes=yes)
+    confirm(launch, url, yes=given.yes)
     waited = time.monotonic() - asked
     records: list[Execution] = []
 
@@ -170,10 +184,10 @@ def _execute(launch: Launch, level: int, target: Path, began: float, *, yes: boo
         from dataclasses import replace  # noqa: PLC0415  used here alone
 
         records.append(replace(execution, waited=waited))
-        note(target, ROLLBACK, records[-1].record(launch), _loudly)
+        note(given.target, ROLLBACK, records[-1].record(launch, given.by), _loudly)
 
     try:
-        done = roll_back(launch, level, url, elapsed=lambda: time.monotonic() - began - waited, record=keep)
+        done = roll_back(launch, level, url, elapsed=lambda: time.monotonic() - given.began - waited, record=keep)
     except GoliveError as error:
         raise GoliveError(f"level {level} failed; nothing was changed, and it is safe to repeat\n{error}") from None
     except KeyboardInterrupt:

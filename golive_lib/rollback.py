@@ -65,14 +65,14 @@ class Execution:
             return 1
         return 0 if self.state == DONE and self.verified else 3
 
-    def record(self, launch: Launch) -> dict[str, Any]:
-        """Return the execution as the ledger keeps it."""
+    def record(self, launch: Launch, by: str = "") -> dict[str, Any]:
+        """Return the execution as the ledger keeps it; ``by`` is who did it, else this account."""
         seconds = {name: round(getattr(self, name), 3) for name in ("command", "waited", "database")}
         return {
             "launch": launch.plan.name,
             "database": str(launch.database.url),
             "at": self.at,
-            "by": user(),
+            "by": mask(by) or user(),
             "login": self.login,
             "level": self.level,
             "state": self.state,

@@ -123,7 +123,7 @@ class RollbackRehearsal:
         head = f"{len(self.statuses) - len(open_)} of {len(self.statuses)} levels work"
         return f"{head}. " + "; ".join(f"Level {level}: {said[level]}" for level in told) + "."
 
-    def record(self, launch: Launch) -> dict[str, Any]:
+    def record(self, launch: Launch, by: str = "") -> dict[str, Any]:
         """Return the rehearsal as the ledger keeps it."""
         found: dict[str, Any] = {str(one.level): one.record() for one in self.levels}
         if self.revert:
@@ -132,7 +132,7 @@ class RollbackRehearsal:
             "launch": launch.plan.name,
             "database": str(launch.database.url),
             "at": self.at.isoformat(),
-            "by": user(),
+            "by": mask(by) or user(),
             "login": self.login,
             "verdict": self.outcome.verdict.value,
             "sentence": self.outcome.sentence,

@@ -381,7 +381,7 @@ def test_execute_asks_for_the_launchs_name_and_is_recorded(clone: Clone, here: P
     demo = clone()
     refused = golive(here, demo, "--level", "1", "--execute", typed="yes\n")
     assert (refused.returncode, "nothing was changed" in refused.stderr, flags(demo.url)) == (2, True, ON)
-    done = golive(here, demo, "--level", "1", "--execute", typed=f"{NAME}\n")
+    done = golive(here, demo, "--level", "1", "--execute", "--by", "Karim +961 3 123 456", typed=f"{NAME}\n")
     assert (done.returncode, flags(demo.url)) == (0, OFF), done.stderr
     assert f"{FLAG}: true → false" in done.stdout
     begun, ended = (entry.data for entry in Ledger(here / "outputs").entries(ROLLBACK))
@@ -390,7 +390,7 @@ def test_execute_asks_for_the_launchs_name_and_is_recorded(clone: Clone, here: P
     assert ended["at"] == "2026-03-25T22:00:00+00:00"
     assert set(ended["seconds"]) == {"command", "waited", "database"}
     assert ended["seconds"]["command"] >= ended["seconds"]["database"] > 0
-    assert ended["by"]
+    assert ended["by"] == "Karim +961…56"
 
 
 def test_ledger_that_cannot_be_written_blocks_nothing(clone: Clone, here: Path) -> None:
