@@ -250,6 +250,7 @@ COMMANDS = {
     "cli_rollback": ("rollback",),
     "cli_readiness": ("readiness", "rls"),
     "cli_aftercare": ("aftercare",),
+    "cli_messages": ("message",),
     "cli_checklist": ("checklist",),
     "cli_ledger": ("ledger",),
     "cli_schedule": ("schedule", "verdict", "prune"),

@@ -6,7 +6,7 @@ import json
 import re
 from html import escape
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 from golive_lib.errors import SettingsError
 from golive_lib.settings import is_url, parse_url
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SHORTEST = 4
 ELSEWHERE = "\N{HORIZONTAL ELLIPSIS}"
 SHORTEST_ELSEWHERE = 16  # under a name that is not the kit's or Supabase's, a short value may be a word
+NOTIFY = "GOLIVE_NOTIFY_"  # what the variables of messages' targets begin with; their whole address is secret
 _OURS = ("SUPABASE_", "GOLIVE_", "SERVICE_ROLE_")
 _NAMES = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|_URL$", re.IGNORECASE)
 _SHOWN_INSTEAD = r"(?:[•*]+|…|(?-i:PASSWORD))@"  # what the kit and people write in a password's place
@@ -32,9 +33,12 @@ _KEY = re.compile(
 
 
 def secrets_of(env: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what an environment holds that must never be shown: databases' passwords, keys and tokens."""
+    """Return what an environment holds that must never be shown: passwords, keys, tokens, addresses of targets."""
     found = []
     for name, value in env.items():
+        if name.startswith(NOTIFY):
+            found += _address(value)
+            continue
         if not _NAMES.search(name) or (not name.startswith(_OURS) and len(value) < SHORTEST_ELSEWHERE):
             continue
         if is_url(value):
@@ -42,6 +46,15 @@ def secrets_of(env: Mapping[str, str]) -> tuple[str, ...]:
         elif not name.endswith(("_URL", "_PATH", "_FILE", "_DIR")):
             found.append(value)
     return tuple(text for text in found if len(text) >= SHORTEST)
+
+
+def _address(url: str) -> list[str]:
+    """Return a target's address and its parts that open it by themselves; a short one, or a host, may be a word."""
+    _, _, rest = url.partition("://")
+    login, at, _ = rest.rpartition("@")
+    parts = [part for part in re.split(r"[/?&=#:@,\s]+", rest) if len(part) >= SHORTEST_ELSEWHERE and "." not in part]
+    password = [login.partition(":")[2]] if at else []
+    return [url, *parts, *map(unquote, parts), *password, *map(unquote, password)]
 
 
 def _password(url: str) -> str:

@@ -13,6 +13,8 @@ from golive_lib.plan_types import STRICT, Lasting
 
 DAY = timedelta(days=1)
 Language = Literal["en", "ar"]
+TargetName = Annotated[str, Field(pattern=r"^[\w-]{1,40}$")]
+Variable = Annotated[str, Field(pattern=r"^GOLIVE_NOTIFY_[A-Z0-9_]+$")]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -36,10 +38,13 @@ class RollbackRules:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class MessageRules:
-    """In which languages messages are written, and where they go: a name, and the variable that holds its address."""
+    """In which languages messages are written, and where they go: a name, and the variable that holds its address.
+
+    Such a variable is named GOLIVE_NOTIFY_…, so that its value is known for a secret wherever it may turn up.
+    """
 
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("en",)
-    targets: dict[str, str] = field(default_factory=dict)
+    targets: dict[TargetName, Variable] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
