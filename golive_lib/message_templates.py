@@ -98,7 +98,7 @@ def _rendered(environment: Environment, name: str, facts: Facts) -> str:
     except TemplateSyntaxError as error:
         raise PlanError(f"{error.filename or name}:{error.lineno}: {error.message}") from None
     except TemplateNotFound as error:
-        raise PlanError(f"{name}: it includes {error.message!r}, and there is no such template") from None
+        raise PlanError(f"{name}: it includes {error.name!r}, and there is no such template") from None
     except (OSError, UnicodeDecodeError) as error:
         raise PlanError(f"{name}: cannot be read: {error}") from None
     except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -109,6 +109,7 @@ def _known_fields(environment: Environment, name: str, facts: Facts) -> None:
     """Refuse a name that is none of the facts', even where this message would not come to it."""
     known = {each.name for each in fields(facts)}
     for part in _parts(environment, name):
+        environment.get_template(part)  # what is malformed is said with the file's name
         source, path, _ = environment.loader.get_source(environment, part) if environment.loader else ("", part, None)
         tree = environment.parse(source, part, path)
         for unknown in sorted(meta.find_undeclared_variables(tree) - known):

@@ -25,9 +25,10 @@ LRI, RLI, FSI, PDI = "\N{LEFT-TO-RIGHT ISOLATE}", "\N{RIGHT-TO-LEFT ISOLATE}", "
 RLM = "\N{RIGHT-TO-LEFT MARK}"
 HOURS_TO_DAYS = 48  # "36 hours" is said more often than "1 day and 12 hours"
 _CONTROLS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_BREAKS = re.compile(r"[\s\x00-\x1f\x7f\u2028\u2029]*[\r\n\t\x00-\x1f\x7f\u2028\u2029]+\s*")
+_BREAKS = re.compile(r" *[\x00-\x1f\x7f-\x9f\u2028\u2029][\x00-\x20\x7f-\x9f\u2028\u2029]*")
 _RIGHT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
-_LEFT = re.compile(rf"[A-Za-z0-9][\w.:/%+-]*(?:[ {NBSP}][A-Za-z0-9%][\w.:/%+-]*)*", re.ASCII)
+_WORD = r"[A-Za-z0-9](?:[\w.,:/%+-]*[\w%])?"
+_LEFT = re.compile(rf"{_WORD}(?:[,:;]?[ {NBSP}]{_WORD})*", re.ASCII)
 _LISTED = re.compile(r"\s*(?:[-*] |\d+\. |#+ )?")
 _KEYS = {"terms", "nouns", "say"}
 
@@ -72,8 +73,8 @@ class Words:
             return self._decimal(seconds)
         minutes, rest = divmod(round(seconds), 60)
         hours, minutes_left = divmod(minutes, 60)
-        if not minutes:
-            return self.counted(rest, "seconds")
+        if minutes < 2:  # noqa: PLR2004  "60 seconds" is said of a rollback
+            return self.counted(round(seconds), "seconds")
         if not hours:
             return self._joined((minutes, "minutes"), (rest, "seconds"))
         if hours < HOURS_TO_DAYS:

@@ -21,7 +21,7 @@ from golive_lib.message_templates import Letter, written
 from golive_lib.settings import environment, outputs_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from golive_lib.launch import Launch
     from golive_lib.sending import Sent, Target
@@ -140,29 +140,31 @@ def _kept(folder: Path, kind: Kind, letters: tuple[Letter, ...], secrets: tuple[
     texts = {f"{letter.language}.{form}": getattr(letter, form) for letter in letters for form in ("md", "txt")}
     if held := next((held for text in texts.values() if (held := leak(text, secrets))), None):
         raise ReportError(f"the {kind} message holds {held}, so it was not written; look at its template and its run")
-    made: list[Path] = []
+    now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stem = _stem(folder, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", f"-{kind}.{next(iter(texts))}")
+        tries = (_created(folder, f"{stem}-{kind}", texts) for stem in (now, *(f"{now}.{n}" for n in range(2, 1_000))))
+        made = next((files for files in tries if files), ())
+    except OSError as error:
+        raise ReportError(f"{folder}: the message cannot be written: {error.strerror}; see --outputs") from None
+    return made
+
+
+def _created(folder: Path, stem: str, texts: Mapping[str, str]) -> tuple[Path, ...]:
+    """Write new files, or none: one that is there already is another message's, of the same second."""
+    made: list[Path] = []
+    try:
         for end, text in texts.items():
-            made.append(folder / f"{stem}-{kind}.{end}")
-            with made[-1].open("x", encoding="utf-8", newline="\n") as file:
+            with (folder / f"{stem}.{end}").open("x", encoding="utf-8", newline="\n") as file:
+                made.append(folder / f"{stem}.{end}")
                 file.write(text)
     except OSError as error:
         for path in made:
             path.unlink(missing_ok=True)
-        raise ReportError(f"{folder}: the message cannot be written: {error.strerror}; see --outputs") from None
+        if isinstance(error, FileExistsError):
+            return ()
+        raise
     return tuple(made)
-
-
-def _stem(folder: Path, now: str, rest: str) -> str:
-    """Return the time, with a number behind it where a message of this second is there already."""
-    taken = (f"{now}.{number}" for number in range(2, 1_000))
-    return (
-        now
-        if not (folder / f"{now}{rest}").exists()
-        else next(t for t in taken if not (folder / f"{t}{rest}").exists())
-    )
 
 
 def _sent(target: Target, letter: Letter, past: history.History, post: Post) -> Sent:

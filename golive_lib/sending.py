@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import warnings
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from golive_lib.errors import SettingsError, UsageError
@@ -101,12 +103,11 @@ def _attempt(target: Target, letter: Letter, seconds: float, said: list[str]) ->
     """Hand a letter to Apprise, the first line as its title, and note what its log tells of a failure."""
     heard: list[str] = []
     try:
-        import apprise  # noqa: PLC0415  half a second that only a message pays for
-
+        apprise = _apprise()
         service = _service(target.address.reveal(), seconds, heard)
         if service is None:
             raise ValueError(target.name)  # noqa: TRY301  it was readable a moment ago
-        markdown = _first(service.notify_format) == apprise.NotifyFormat.MARKDOWN
+        markdown = service.resolve_format() == apprise.NotifyFormat.MARKDOWN
         title, _, body = (letter.md if markdown else letter.txt).rstrip("\n").partition("\n\n")
         sender = apprise.Apprise(asset=service.asset)
         sender.add(service)
@@ -117,10 +118,20 @@ def _attempt(target: Target, letter: Letter, seconds: float, said: list[str]) ->
         said.append(f"not sent: {type(error).__name__}")
 
 
+@cache
+def _apprise() -> Any:  # noqa: ANN401  a module
+    """Load Apprise and all its services, which may import what their language has deprecated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import apprise  # noqa: PLC0415  half a second that only a message pays for
+
+        apprise.Apprise.instantiate("json://localhost")
+    return apprise
+
+
 def _service(url: str, seconds: float, heard: list[str] | None = None) -> Any:  # noqa: ANN401  Apprise's plugins are of many classes
     """Return Apprise's service for an address, None where it reads none; what it logs is heard here alone."""
-    import apprise  # noqa: PLC0415  as above
-
+    apprise = _apprise()
     logger = logging.getLogger("apprise")
     logger.propagate = False  # its warnings quote addresses
     logger.handlers = [_Heard(heard if heard is not None else [])]
@@ -129,6 +140,8 @@ def _service(url: str, seconds: float, heard: list[str] | None = None) -> Any:  
         limits = {"socket_connect_timeout": seconds / 2, "socket_read_timeout": seconds / 2, "retry": 0}
         for name, limit in limits.items():
             setattr(service, name, limit)
+        if service.overflow_mode == apprise.OverflowMode.UPSTREAM:  # what is too long is refused there
+            service.overflow_mode = apprise.OverflowMode.SPLIT
     return service
 
 
@@ -149,8 +162,3 @@ def _reason(heard: list[str]) -> str:
     if "onnection error" in everything or "ocket" in everything:
         return "not sent: no connection, or it broke off"
     return "not sent: the service refused it, or could not be reached"
-
-
-def _first(formats: object) -> object:
-    """Return the format that a service prefers; it names one, or several."""
-    return formats[0] if isinstance(formats, tuple) else formats
