@@ -82,7 +82,7 @@ def write(
     targets = sending.chosen(launch.plan.messages.targets, env, post.to) if post else ()
     at = _now(launch)
     past = history.read(where, launch.plan.name, str(launch.database.url), at)
-    made, facts = gathered(launch.plan, past, chosen, run_id)
+    made, facts = gathered(launch.plan, past, at, chosen, run_id)
     letters = tuple(written(launch.plan, made, facts, language) for language in spoken)
     files = _kept(where / FOLDER, made, letters, secrets_of(env))
     sent: list[Sent] = []

@@ -14,6 +14,7 @@ from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from past import EVE, OVER, PLAN
@@ -25,7 +26,8 @@ from golive_lib.demo.build import database
 from golive_lib.errors import LedgerError, PlanError, ReportError, UsageError
 from golive_lib.ledger import LEDGER, Ledger
 from golive_lib.message_facts import EscalationFacts, GoFacts, HoldFacts, Kind, NoGoFacts, Step, SuccessFacts
-from golive_lib.message_templates import Letter, fields_of, written
+from golive_lib.message_templates import KIT, Letter, fields_of, written
+from golive_lib.message_words import read_words
 from golive_lib.plan import read_plan
 from golive_lib.records import JUDGED, audit
 
@@ -104,7 +106,7 @@ def test_go_names_staging_the_stage_its_figures_and_the_next_step(green: Lived) 
     said = text(message)
     assert message.kind is Kind.GO
     assert "100 % for 24 hours: the stage stayed green" in said
-    assert "Staging passed: 9 of 9 items proven, 26 Mar 2026, 00:00 Beirut." in said
+    assert "Staging passed: 10 of 10 items proven, 26 Mar 2026, 00:00 Beirut." in said
     assert "Next step: the report of the day after" in said
 
 
@@ -189,6 +191,16 @@ def latin_outside(line: str) -> bool:
     return False
 
 
+def test_the_kits_own_titles_have_arabic_names(green: Lived) -> None:
+    """Of the plan's KPIs and due events, and of everything that readiness looks at; their events have all forms."""
+    words = read_words("ar", ZoneInfo(PLAN.timezone), (KIT,))
+    found = json.loads((green.outputs / green.runs["readiness"].run_id / JUDGED).read_text())["items"]
+    titles = {each["title"] for each in found.values()} | {each.title for each in PLAN.kpis.values()}
+    assert titles | {each.title for each in PLAN.due.values()} <= set(words.terms)
+    assert {each.noun for each in PLAN.kpis.values()} <= set(words.nouns)
+    assert {frozenset(forms) for forms in words.nouns.values()} == {frozenset(("one", "two", "few", "many", "other"))}
+
+
 def test_two_forms_are_one_text(green: Lived) -> None:
     """Plain text is Markdown without its marks."""
     for letter in made(green, None, "", "en", "ar").letters:
@@ -257,6 +269,10 @@ REFUSED: dict[str, tuple[Kind | None, str, Callable[[Told], object]]] = {
     "escalation for a green stage": (Kind.ESCALATION, "it says promote", lambda t: t.judged(10)),
     "a soak that goes on": (None, "its soak goes on", lambda t: t.judged(10, "continue", hours=1)),
     "go without readiness": (Kind.GO, "no readiness run is on record", lambda t: t.judged(10)),
+    "go on an old readiness": (
+        Kind.GO, "d old when the first stage began, and may be 24",
+        lambda t: (t.readiness("2026-03-22T08:00:00+00:00"), t.judged(10)),
+    ),
     "go after a red readiness": (
         Kind.GO, "says no-go", lambda t: (t.readiness(), t.readiness(EIGHT, flags="red"), t.judged(10)),
     ),
@@ -380,6 +396,25 @@ def test_a_rollback_that_is_not_verified_is_never_called_done(told: Told, state:
     assert (said in text, "done and verified" in text) == (True, False)
 
 
+def test_a_rollback_that_is_done_outweighs_later_attempts(told: Told) -> None:
+    """What was seen done stays so, whoever tried again."""
+    told.judged(25, "rollback", api_p95=kpi("red", 200))
+    told.rollback(OVER)
+    told.rollback(OVER, "failed")
+    _, facts = told.says()
+    assert isinstance(facts, EscalationFacts)
+    assert facts.rolled
+    assert facts.rolled.done
+
+
+def test_a_rollback_that_failed_changed_nothing(told: Told) -> None:
+    """It takes back no go and no success, as it takes no tick from the checklist."""
+    told.readiness()
+    told.judged(100)
+    told.rollback(OVER, "failed")
+    assert (told.says()[0], told.says(Kind.GO)[0]) == (Kind.SUCCESS, Kind.GO)
+
+
 def test_an_escalation_does_not_wait_for_an_edited_plan(told: Told) -> None:
     """On the night a red is a red, whatever was changed in the plan since."""
     red = told.judged(25, "rollback", api_p95=kpi("red", 200))
@@ -394,6 +429,10 @@ def test_a_plan_without_a_flag_to_turn_off_escalates_nothing(told: Told, beside:
     beside.path.write_text(beside.path.read_text().replace('flag = "backend.flatTables"', 'flag = ""'))
     with pytest.raises(UsageError, match="names no 'flag' under"):
         told.says(plan=read_plan(beside.path))
+    told.rollback(OVER, "failed")
+    said = written(beside, *told.says(plan=read_plan(beside.path)), "en").txt
+    assert "and failed.\n" in said
+    assert "Level 1 turns" not in said
 
 
 def test_edited_figures_make_no_message(told: Told) -> None:
@@ -469,7 +508,8 @@ def no_go(told: Told, plan: Plan, template: str, language: str = "en") -> str:
 
 
 def test_a_template_beside_the_plan_replaces_the_kits(told: Told, beside: Plan) -> None:
-    """It has the same fields and filters."""
+    """It has the same fields and filters, and Jinja's own functions."""
+    assert no_go(told, beside, "{% for i in range(2) %}{{ i }}{% endfor %}") == "01\n"
     assert no_go(told, beside, "Not today: {{ launch | strong }}") == f"Not today: **{PLAN.name}**\n"
 
 
