@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,8 @@ def __getattr__(name: str) -> object:
     """Import what is asked for only now: pandas and plotly take a second that a command may not need."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if "IPython" in sys.modules:  # a notebook: results show themselves
+        import_module("golive_lib.shells").attach()
     module = import_module(f"golive_lib.{_HOMES.get(name, name)}")
     return getattr(module, name) if name in _HOMES else module
 

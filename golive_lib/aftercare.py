@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from golive_lib.utilization import Utilization
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Aftercare(Proofs):
     """The sections of the report of the day after, each with its frames, and what they say together."""
 

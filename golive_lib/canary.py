@@ -11,7 +11,7 @@ import pandas as pd
 
 from golive_lib.due_events import DueResult, judge_dues
 from golive_lib.errors import PlanError, QueryFailed
-from golive_lib.formats import clock, number, share
+from golive_lib.formats import Brief, clock, number, share
 from golive_lib.judge import Outcome, Status, Verdict, worst
 from golive_lib.kpis import KpiResult, Soak, budgets, judge_kpi
 from golive_lib.plan_types import instant
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     Gather = Callable[[Snapshot, Launch, Window, str, Sequence[str]], dict[str, Telemetry]]
 
 
-@dataclass(frozen=True)
-class StageResult:
+@dataclass(frozen=True, repr=False)
+class StageResult(Brief):
     """A stage judged in one snapshot: KPIs, due events, and the verdict; ``evidence`` holds bad events of red KPIs."""
 
     soak: Soak
@@ -48,6 +48,14 @@ class StageResult:
 
     def __getitem__(self, key: str) -> KpiResult | DueResult:
         return next(result for result in self.results if result.key == key)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [result.key for result in getattr(self, "results", ())]  # IPython may ask one that is not made yet
+
+    @property
+    def in_short(self) -> str:
+        """The verdict and its sentence."""
+        return self.outcome.in_short
 
     def kpi(self, key: str) -> KpiResult:
         """Return one KPI's result."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from golive_lib.errors import QueryFailed
+from golive_lib.formats import Brief
 from golive_lib.judge import Outcome, Status, gate, worst
 from golive_lib.query import compose_check
 from golive_lib.statement import filled
@@ -24,8 +25,8 @@ _WORDS = {Status.RED: "Red", Status.UNKNOWN: "Cannot be judged"}
 _ADDED = ["golive_can", "golive_met"]
 
 
-@dataclass(frozen=True)
-class CheckResult:
+@dataclass(frozen=True, repr=False)
+class CheckResult(Brief):
     """What one check found.
 
     ``examined``, ``broken`` and ``unsure`` count rows and are None when the query failed; ``rows`` holds the offending
@@ -46,6 +47,11 @@ class CheckResult:
     sql: str
     params: Mapping[str, Value]
     clock: Clock
+
+    @property
+    def in_short(self) -> str:
+        """Its name, what it says and why."""
+        return f"{self.name}: {self.status}, {self.reason}"
 
 
 def run_check(
@@ -99,8 +105,8 @@ def _judge(query: Query, values: Mapping[str, Value], counts: tuple[int, int, in
     return Status.GREEN, "the row keeps the rule" if one else f"all {examined:,} rows keep the rule"
 
 
-@dataclass(frozen=True)
-class Checks:
+@dataclass(frozen=True, repr=False)
+class Checks(Brief):
     """The results of one run of checks, taken in one snapshot; ``database`` is its masked address."""
 
     results: tuple[CheckResult, ...]
@@ -122,6 +128,14 @@ class Checks:
 
     def __getitem__(self, name: str) -> CheckResult:
         return next(result for result in self.results if result.name == name)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [result.name for result in getattr(self, "results", ())]  # IPython may ask one that is not made yet
+
+    @property
+    def in_short(self) -> str:
+        """The verdict and its sentence."""
+        return self.outcome.in_short
 
     @property
     def outcome(self) -> Outcome:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
 import sys
 from datetime import timedelta
 from importlib import import_module
@@ -196,54 +194,27 @@ def sql(
 @app.command("list")
 def list_(plan: PlanFile = None) -> int:
     """List the notebooks with their parameters, and the queries with what they answer."""
-    from golive_lib.launch import load_queries  # noqa: PLC0415  keeps the other commands' start short
+    from golive_lib.desk import home  # noqa: PLC0415  keeps the other commands' start short
+    from golive_lib.launch import kind, load_queries  # noqa: PLC0415  keeps the other commands' start short
     from golive_lib.notebooks import find_notebooks, parameters  # noqa: PLC0415  likewise
     from golive_lib.plan import read_plan  # noqa: PLC0415  likewise
 
     chosen = read_plan(choose_plan(plan or environment(Path.cwd()).get(PLAN)))
     table = Table("notebook", "parameter", "type", "default", "meaning", box=None)
-    for name, path in find_notebooks(chosen.root).items():
+    for name, path in find_notebooks(home(chosen)).items():
         for i, p in enumerate(parameters(path)):
             table.add_row(*map(Text, (name if i == 0 else "", p.name, p.type, p.default, p.help)))
     out.print(table, "")
     queries = Table("query", "kind", "what it answers", box=None)
     for name, query in sorted(load_queries(chosen).items()):
-        kind = "source" if name.startswith("sources/") else "check" if query.expect else "figures"
-        queries.add_row(Text(name), kind, Text(query.title))
+        queries.add_row(Text(name), kind(query), Text(query.title))
     out.print(queries)
     return OK
 
 
-@app.command()
-def lab(
-    db_url: DbUrl = None,
-    plan: PlanFile = None,
-    port: Annotated[int, typer.Option(help="Where JupyterLab listens; 0 takes a free port.")] = 0,
-    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
-) -> int:
-    """Open the notebooks in JupyterLab, on the database given or on the demo."""
-    given = db_url or environment(Path.cwd()).get(DB_URL) or f"{DEMO_SCHEME}healthy"
-    folder = Path.cwd()
-    if not (folder / "notebooks").is_dir():
-        shutil.copytree(kit_folder() / "notebooks", folder / "notebooks")
-        step("copied the kit's notebooks into ./notebooks, yours to change")
-    with database(given, plan):
-        command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder}", f"--port={port}"]
-        command += ["--ServerApp.port_retries=0"] if port else []
-        command += ["--LabApp.default_url=/lab/tree/notebooks", *([] if browser else ["--no-browser"])]
-        command += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-        server = subprocess.Popen(command)  # noqa: S603  our own interpreter and options
-        try:
-            return server.wait()
-        except KeyboardInterrupt:
-            return OK
-        finally:
-            server.terminate()
-            server.wait()
-
-
 # The modules of the other commands, each loaded when one of its commands is asked for, or all of them for the help.
 COMMANDS = {
+    "cli_lab": ("lab", "new"),
     "cli_canary": ("canary", "watch", "replay"),
     "cli_backup": ("backup", "storage"),
     "cli_harden": ("harden",),

@@ -128,12 +128,15 @@ def run_all(
     the wrong type.
     """
     warm_kernels()  # it imports while we do
-    from golive_lib import notebooks, reports  # noqa: PLC0415  a second that other commands need not wait
+    from golive_lib import desk, notebooks, reports  # noqa: PLC0415  a second that other commands need not wait
 
     os.environ[OUTPUTS] = str(outputs.resolve())
     plan = read_plan(choose_plan(os.environ.get(PLAN)))
-    root, digest = plan.root, sha256(plan.path.read_bytes()).hexdigest()
+    root, digest = desk.home(plan), sha256(plan.path.read_bytes()).hexdigest()
     paths = [notebooks.find_notebook(name, root) for name in names]
+    for old in desk.copies(root):
+        if old.path in paths:
+            step(str(old))
     known = {path: notebooks.parameters(path) for path in paths}
     everywhere = {parameter.name for each in known.values() for parameter in each}
     if strange := sorted(set(given) - everywhere):

@@ -14,7 +14,7 @@ from golive_lib.errors import QueryError
 from golive_lib.formats import age, duration, mask, moment
 from golive_lib.judge import Status
 from golive_lib.plan_types import instant
-from golive_lib.proof import Point, Proof
+from golive_lib.proof import Point, Proof, Section
 from golive_lib.records import read_records
 from golive_lib.settings import outputs_folder
 
@@ -86,8 +86,8 @@ class Report:
     artifacts: tuple[str, ...]
 
 
-@plain(frozen=True)
-class CoverageChange:
+@plain(frozen=True, repr=False)
+class CoverageChange(Section):
     """The last report judged before the first stage began, the newest one since, and what differs.
 
     ``begun`` is None when the plan does not say when; ``unreadable`` names reports that are torn, or none of the kit's.

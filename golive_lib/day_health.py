@@ -13,7 +13,7 @@ from golive_lib.evidence import interval
 from golive_lib.formats import duration, mask, missing, moment, number, share
 from golive_lib.judge import Counts, Judgement, Liveness, Status, judge, liveness
 from golive_lib.kpis import budgets, clustered
-from golive_lib.proof import Point, Proof
+from golive_lib.proof import Point, Proof, Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,8 +37,8 @@ def _empty(columns: str) -> pd.DataFrame:
     return pd.DataFrame(columns=columns.split())
 
 
-@dataclass(frozen=True)
-class DayHealth:
+@dataclass(frozen=True, repr=False)
+class DayHealth(Section):
     """How the API did in the last hours, and what it is held against.
 
     ``totals`` has a row per span (its title in ``span``): requests, per_hour, hours covered by data, average_ms,

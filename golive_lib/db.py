@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import socket
 import weakref
@@ -11,15 +10,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import psycopg
 import sqlalchemy as sa
 
-from golive_lib.errors import DatabaseError, QueryFailed
+from golive_lib.answers import Origin, columns, frame, origins
+from golive_lib.errors import DatabaseError, QueryFailed, Stopped
 from golive_lib.formats import mask
+from golive_lib.waiting import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping
+
+    import pandas as pd
 
     from golive_lib.plan import DatabaseRules
     from golive_lib.settings import DatabaseUrl
@@ -43,19 +45,6 @@ _EXPORT = """
 select pg_export_snapshot(), count(set_config(name, '0', true)) from pg_settings
 where name in ('idle_in_transaction_session_timeout', 'transaction_timeout')
 """
-_NUMBERS = {"numeric", "float4", "float8"}
-_INTEGERS = {"int2", "int4", "int8", "oid"}
-_INSTANTS = {"timestamptz", "timestamp"}
-
-
-@dataclass(frozen=True)
-class Origin:
-    """One column of an answer: its PostgreSQL type, and the table column it comes from unchanged, if any."""
-
-    name: str
-    type: str
-    table_oid: int | None
-    attribute: int | None
 
 
 @dataclass(frozen=True)
@@ -89,7 +78,7 @@ class Snapshot:
     def frame(self, statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
         """Run one statement; raises QueryFailed, after which the snapshot goes on."""
         with self._ask(statement, "", "", values) as result:
-            return _frame(_columns(result), result)
+            return frame(columns(result), result)
 
     def chunks(self, statement: Statement, values: Mapping[str, Value], size: int) -> Generator[pd.DataFrame]:
         """Run one statement and give its rows in frames of at most ``size``, so that memory holds only one.
@@ -97,14 +86,14 @@ class Snapshot:
         Ask nothing else until the last has been read. Raises QueryFailed.
         """
         with self._ask(statement, "", "", values, stream_results=True, max_row_buffer=size) as result, result:
-            columns = _columns(result)
+            names = columns(result)
             for rows in result.partitions(size):
-                yield _frame(columns, rows)
+                yield frame(names, rows)
 
     def origins(self, statement: Statement, values: Mapping[str, Value]) -> tuple[Origin, ...]:
         """Return the columns a statement would answer with, reading no row; raises QueryFailed."""
         with self._ask(statement, "select * from (", ") golive_origin limit 0", values) as result:
-            return _origins(result)
+            return origins(result)
 
     def explain(self, statement: Statement, values: Mapping[str, Value]) -> None:
         """Parse, plan and check the rights of a statement without running it; raises QueryFailed.
@@ -126,9 +115,13 @@ class Snapshot:
         sql = f"{before}{statement.driver_sql()}{after}"
         try:
             with self._connection.begin_nested():
-                yield self._connection.exec_driver_sql(sql, dict(values), options)
+                with waiting(str(statement.parts[-1].path) if statement.parts else "the database"):
+                    result = self._connection.exec_driver_sql(sql, dict(values), options)
+                yield result
         except sa.exc.DBAPIError as error:
             raise _failure(error, statement, len(before), self._url) from None
+        except KeyboardInterrupt:
+            raise Stopped from None
 
 
 class Database:
@@ -155,6 +148,7 @@ class Database:
             pool_pre_ping=True,
             hide_parameters=True,
         )
+        sa.event.listen(self._engine, "handle_error", _keep_connection)
         weakref.finalize(self, self._engine.dispose)
 
     def __repr__(self) -> str:
@@ -193,6 +187,13 @@ class Database:
     def close(self) -> None:
         """Close the connection; the next snapshot opens another."""
         self._engine.dispose()
+
+
+def _keep_connection(context: sa.engine.ExceptionContext) -> None:
+    """Keep the connection of an interrupted statement: psycopg has cancelled it on the server, or closed the line."""
+    raw = context.connection.connection.driver_connection if context.connection else None
+    if isinstance(context.original_exception, KeyboardInterrupt) and isinstance(raw, psycopg.Connection):
+        context.is_disconnect = raw.closed
 
 
 def _link(connection: sa.Connection) -> Link:
@@ -258,42 +259,3 @@ def meaning(sqlstate: str, words: str) -> str:
         "25006": "refused: a read-only transaction cannot write",
     }
     return f"{meanings.get(sqlstate, f'query failed [{sqlstate}]')}: {words}"
-
-
-@functools.cache
-def _type_names() -> dict[int, str]:
-    return {info.oid: info.name for info in psycopg.adapters.types}
-
-
-def _columns(result: sa.CursorResult[Any]) -> list[tuple[str, str]]:
-    description: Any = result.cursor.description if result.cursor else ()
-    return [(column[0], _type_names().get(column[1], "text")) for column in description]
-
-
-def _origins(result: sa.CursorResult[Any]) -> tuple[Origin, ...]:
-    raw = result.cursor.pgresult if result.cursor else None
-    return tuple(
-        Origin(name, type_, (raw and raw.ftable(i)) or None, (raw and raw.ftablecol(i)) or None)
-        for i, (name, type_) in enumerate(_columns(result))
-    )
-
-
-def _frame(columns: list[tuple[str, str]], rows: Iterable[Sequence[Any]]) -> pd.DataFrame:
-    """Build a DataFrame with a type per column: instants in UTC, integers and booleans that may be missing."""
-    names = [name for name, _ in columns]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise QueryFailed(f"column {repeated[0]!r} twice", reason=f"the query answers with two columns {repeated[0]!r}")
-    frame = pd.DataFrame([tuple(row) for row in rows], columns=names, dtype=object)
-    return frame.assign(**{name: _typed(frame[name], type_) for name, type_ in columns})
-
-
-def _typed(column: pd.Series[Any], type_: str) -> pd.Series[Any]:
-    if type_ in _NUMBERS:
-        return column.astype("float64")
-    if type_ in _INTEGERS:
-        return column.astype("Int64")
-    if type_ == "bool":
-        return column.astype("boolean")
-    if type_ in _INSTANTS:
-        return pd.to_datetime(column, utc=type_ == "timestamptz")
-    return column.map(str, na_action="ignore") if type_ in {"uuid", "inet", "cidr", "interval"} else column

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from golive_lib.db import Link, Origin, Snapshot
+    from golive_lib.answers import Origin
+    from golive_lib.db import Link, Snapshot
     from golive_lib.launch import Launch
     from golive_lib.query import Query
     from golive_lib.statement import Value

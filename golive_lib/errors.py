@@ -11,6 +11,8 @@ GoliveError
 ├── ReportError      a notebook could not be run or its report could not be written
 ├── LedgerError      the ledger cannot be read or written
 └── BackupError      a dump could not be taken, kept or restored
+
+Stopped, a KeyboardInterrupt, is no error: somebody interrupted a question.
 """
 
 from __future__ import annotations
@@ -74,3 +76,14 @@ class LedgerError(GoliveError):
 
 class BackupError(GoliveError):
     """A dump could not be taken, kept or restored."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody interrupted a question; the server was told to stop too, and the next one may be asked."""
+
+    def __str__(self) -> str:
+        return "Stopped, here and on the server; the next question may be asked."
+
+    def _render_traceback_(self) -> list[str]:
+        """Show IPython one line, for where in the driver it was waiting helps nobody."""
+        return [str(self)]

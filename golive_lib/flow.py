@@ -13,7 +13,7 @@ import pandas as pd
 from golive_lib.errors import QueryFailed
 from golive_lib.formats import moment, number
 from golive_lib.judge import Status
-from golive_lib.proof import Point, Proof
+from golive_lib.proof import Point, Proof, Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +34,8 @@ COLLAPSE, SURE = 0.5, 3.3  # less than half of what is usual, by so many standar
 ADAPT = "adapt the sources that the query names to the app's tables"
 
 
-@dataclass(frozen=True)
-class Flow:
+@dataclass(frozen=True, repr=False)
+class Flow(Section):
     """How many events of each kind came, beside what is usual: the mean of the spans that had any.
 
     ``kinds`` has a row per kind: ``kind``, ``events``, ``usual``, ``newest``, ``twice``.

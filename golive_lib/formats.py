@@ -160,3 +160,15 @@ def mask_ip(text: str) -> str:
 def mask(text: str) -> str:
     """Return the text with mail addresses, phone numbers and IP addresses masked and UUIDs cut to 8 characters."""
     return mask_ip(mask_phone(mask_mail(_UUID.sub(r"\1", text))))
+
+
+class Brief:
+    """Shows itself in one masked line: what holds people's rows must not pour them into a log or a traceback."""
+
+    @property
+    def in_short(self) -> str:
+        """What it says, in a line; by default what it is called."""
+        return ": ".join(text for key in ("name", "title") if (text := getattr(self, key, "")))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {mask(self.in_short)}>"

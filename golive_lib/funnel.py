@@ -25,7 +25,7 @@ from golive_lib.funnel_points import (
 )
 from golive_lib.intervals import Z99, newcombe, wilson
 from golive_lib.judge import Status
-from golive_lib.proof import Point, Proof
+from golive_lib.proof import Point, Proof, Section
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,8 +58,8 @@ TIMES = {
 }
 
 
-@dataclass(frozen=True)
-class Funnel:
+@dataclass(frozen=True, repr=False)
+class Funnel(Section):
     """The payments funnel, with the database's own counts in ``now`` and ``before`` (None: nothing to hold against).
 
     ``changes``, ``hours`` and ``tables`` (by caption) are made of these; shares have Wilson's 95 % interval,

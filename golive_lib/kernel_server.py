@@ -28,6 +28,7 @@ PRELOADED = (
     "golive_lib.aftercare_views",
     "golive_lib.forecasts",
 )
+SHELLS = "--IPKernelApp.extra_extensions=golive_lib.shells"  # the kit was imported before there was a shell
 LARGEST = 1 << 20  # bytes of a request: an environment may be long
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
@@ -96,7 +97,7 @@ def _launch(argv: list[str]) -> None:
     from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415  likewise
 
     np.random.seed()  # noqa: NPY002  of forks, each needs its own beginning; a notebook may use this one
-    IPKernelApp.launch_instance(argv=argv)
+    IPKernelApp.launch_instance(argv=[*argv, SHELLS])
 
 
 def _draw() -> None:

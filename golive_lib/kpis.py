@@ -9,7 +9,7 @@ import numpy as np
 
 from golive_lib.compare import Comparison, Dilution, TrafficShare, compare, dilution, traffic_share
 from golive_lib.evidence import split_alpha
-from golive_lib.formats import share
+from golive_lib.formats import Brief, share
 from golive_lib.judge import Budget, Counts, Judgement, Liveness, Status, judge_watch, liveness
 from golive_lib.power import design_effect
 from golive_lib.telemetry import MINUTE
@@ -61,8 +61,8 @@ class Soak:
         return (self.matured + MINUTE > self.until and (self.ended or self.over)) or self.matured >= self.ends
 
 
-@dataclass(frozen=True)
-class KpiResult:
+@dataclass(frozen=True, repr=False)
+class KpiResult(Brief):
     """One KPI in one stage.
 
     ``versus`` compares with the control, or at 100 % with the same hours of earlier days (``confounded``); ``diluted``
@@ -80,6 +80,11 @@ class KpiResult:
     confounded: bool
     diluted: Dilution | None
     traffic: TrafficShare | None
+
+    @property
+    def in_short(self) -> str:
+        """Its title, what it says and why."""
+        return f"{self.kpi.title}: {self.status}, {self.reason}"
 
     @property
     def spent(self) -> float | None:

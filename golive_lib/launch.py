@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from golive_lib.checks import CheckResult, Checks, run_check
 from golive_lib.db import Database
 from golive_lib.errors import QueryError, SettingsError
+from golive_lib.formats import Brief
 from golive_lib.plan import choose_plan, kit_folder, read_plan
 from golive_lib.plan_types import instant
 from golive_lib.query import compose, load
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from golive_lib.statement import Value
 
 SAMPLE = 50
+ASKED = ("check", "checks", "database", "frame", "plan", "queries", "query", "sql", "table", "zone")
 _PYTHON: dict[str, type | tuple[type, ...]] = {
     "int": int,
     "float": (int, float),
@@ -39,8 +41,35 @@ _PYTHON: dict[str, type | tuple[type, ...]] = {
 }
 
 
+class Queries(Brief, dict[str, "Query"]):
+    """Every query by its name."""
+
+    @property
+    def in_short(self) -> str:
+        """How many there are."""
+        return f"{len(self)}, such as {', '.join(sorted(self)[:3])}"
+
+
+class Environment(Brief, dict[str, str]):
+    """An environment, which holds secrets: it shows its names and never a value."""
+
+    @property
+    def in_short(self) -> str:
+        """How many variables there are."""
+        return f"{len(self)} variables, values not shown"
+
+
 class Launch:
-    """A launch plan, its queries and a database to judge it from."""
+    """A launch plan, its queries and a database to judge it from.
+
+    ``frame`` answers a query as a DataFrame, ``table`` as a table to read, ``check`` and ``checks`` judge, ``sql``
+    shows what runs; ``queries`` has what can be asked, ``plan`` the limits, ``zone`` the launch's time zone. Every
+    question is read-only and has a time limit; interrupt the kernel to stop one::
+
+        launch.queries
+        launch.frame("health/api_hours", hours=6)
+        launch.checks("sanity")
+    """
 
     def __init__(
         self, plan: Plan, queries: Mapping[str, Query], database: Database, env: Mapping[str, str] | None = None
@@ -48,7 +77,7 @@ class Launch:
         self.plan = plan
         self.queries = queries
         self.database = database
-        self.env = {} if env is None else env  # holds secrets: never shown
+        self.env: Mapping[str, str] = Environment(env or {})
 
     @property
     def zone(self) -> ZoneInfo:
@@ -58,8 +87,12 @@ class Launch:
     def __repr__(self) -> str:
         return f"<Launch {self.plan.name!r} on {self.database.url}, {len(self.queries)} queries>"
 
+    def __dir__(self) -> list[str]:
+        """Offer what an analyst asks; the rest is for the kit's own modules."""
+        return [*ASKED, *(name for name in super().__dir__() if name.startswith("__"))]
+
     def frame(self, name: str, **params: Value | datetime) -> pd.DataFrame:
-        """Return a query's answer.
+        """Return a query's answer, as in ``launch.frame("health/api_hours", hours=6)``.
 
         Raises QueryError for an unknown query or parameter, QueryFailed when the database refuses it.
         """
@@ -72,13 +105,16 @@ class Launch:
         return snapshot.frame(compose(query, self.queries), self.values(query, snapshot.clock, params))
 
     def check(self, name: str, *, sample: int = SAMPLE, **params: Value | datetime) -> CheckResult:
-        """Judge one check; a failing statement is ``unknown`` with its reason, an unreachable database an error."""
+        """Judge one check, as in ``launch.check("sanity/consent")``; its ``rows`` are the offending ones.
+
+        A failing statement is ``unknown`` with its reason, an unreachable database an error.
+        """
         query = self.query(name)
         with self.database.snapshot() as snapshot:
             return self._run(snapshot, query, params, sample)
 
     def checks(self, folder: str, *, sample: int = SAMPLE, **params: Value | datetime) -> Checks:
-        """Judge every check of a folder, or one by its name, in one snapshot.
+        """Judge every check of a folder, as in ``launch.checks("sanity")``, or one by its name, in one snapshot.
 
         Each takes those of ``params`` that it declares; raises QueryError for one that none declares.
         """
@@ -191,10 +227,15 @@ def open_launch(db_url: str | None = None, *, plan: str | Path | None = None) ->
     return Launch(chosen, load_queries(chosen), Database(parse_url(url), chosen.database), env)
 
 
-def load_queries(plan: Plan) -> dict[str, Query]:
+def load_queries(plan: Plan) -> Queries:
     """Return the kit's queries with those of the plan's folders over them; raises QueryError."""
     own = kit_folder() / "queries"
-    return load([own, *(folder for folder in plan.query_folders if folder.resolve() != own.resolve())])
+    return Queries(load([own, *(folder for folder in plan.query_folders if folder.resolve() != own.resolve())]))
+
+
+def kind(query: Query) -> str:
+    """Say what a query is: a source, a check, or figures."""
+    return "source" if query.name.startswith("sources/") else "check" if query.expect else "figures"
 
 
 def _demo(url: str) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,22 +142,24 @@ def _kept(folder: Path, kind: Kind, letters: tuple[Letter, ...], secrets: tuple[
     if held := next((held for text in texts.values() if (held := leak(text, secrets))), None):
         raise ReportError(f"the {kind} message holds {held}, so it was not written; look at its template and its run")
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    names = (f"{stem}-{kind}" for stem in chain([now], (f"{now}.{number}" for number in count(2))))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        tries = (_created(folder, f"{stem}-{kind}", texts) for stem in (now, *(f"{now}.{n}" for n in range(2, 1_000))))
-        made = next((files for files in tries if files), ())
+        return next(files for name in names if (files := _created(folder, name, texts)))
     except OSError as error:
         raise ReportError(f"{folder}: the message cannot be written: {error.strerror}; see --outputs") from None
-    return made
 
 
-def _created(folder: Path, stem: str, texts: Mapping[str, str]) -> tuple[Path, ...]:
-    """Write new files, or none: one that is there already is another message's, of the same second."""
+def _created(folder: Path, name: str, texts: Mapping[str, str]) -> tuple[Path, ...]:
+    """Write new files, or none where the name is another message's of the same second, perhaps since this moment."""
+    if any(folder.glob(f"{name}.*")):
+        return ()
     made: list[Path] = []
     try:
         for end, text in texts.items():
-            with (folder / f"{stem}.{end}").open("x", encoding="utf-8", newline="\n") as file:
-                made.append(folder / f"{stem}.{end}")
+            path = folder / f"{name}.{end}"
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                made.append(path)
                 file.write(text)
     except OSError as error:
         for path in made:

@@ -10,7 +10,7 @@ import pandas as pd
 from golive_lib.errors import PlanError, QueryFailed
 from golive_lib.formats import duration, moment, number
 from golive_lib.judge import Status, worst
-from golive_lib.proof import Point, Proof
+from golive_lib.proof import Point, Proof, Section
 from golive_lib.ticket import HEADINGS, MEGABYTE, SHOWN, cell, written
 
 if TYPE_CHECKING:
@@ -120,8 +120,8 @@ class Suspects:
         return f"{number(len(self.frame))}, at worst " * (len(self.frame) > 1) + self.kind.said.format(**first)
 
 
-@dataclass(frozen=True)
-class Performance:
+@dataclass(frozen=True, repr=False)
+class Performance(Section):
     """What is slow or wasteful; ``ticket`` is Markdown ready to paste, None when none is due.
 
     ``suspects`` has an entry for each kind of which any was found, by the kind's words; ``statements`` is the top of

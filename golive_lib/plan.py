@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
 from golive_lib.errors import PlanError
+from golive_lib.formats import Brief
 from golive_lib.plan_aftercare import AftercareRules
 from golive_lib.plan_night import ChecklistRules, MessageRules, RollbackRules
 from golive_lib.plan_readiness import (
@@ -112,8 +113,8 @@ class Due:
     noun: str = "items"
 
 
-@dataclass(frozen=True, config=STRICT, kw_only=True)
-class Plan:
+@dataclass(frozen=True, config=STRICT, kw_only=True, repr=False)
+class Plan(Brief):
     """A launch: its name, zone, query folders, stages and limits; ``path`` is the file it was read from."""
 
     name: str

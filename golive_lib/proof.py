@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
+from golive_lib.formats import Brief
 from golive_lib.judge import Outcome, Status, Verdict, gate, worst
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ DETAILED = 3  # open items that a sentence can still explain; more are named, an
 _WORDS = {Status.RED: "Red", Status.AMBER: "Open", Status.UNKNOWN: "Not proven"}
 
 
-@dataclass(frozen=True)
-class Point:
+@dataclass(frozen=True, repr=False)
+class Point(Brief):
     """One thing looked at: what it is, its status, what was seen in a few words, and how to mend it."""
 
     what: str
@@ -32,9 +33,14 @@ class Point:
         """What was looked at and what was seen, in a line."""
         return f"{self.what} {self.detail}" if self.what.endswith("?") else f"{self.what}: {self.detail}"
 
+    @property
+    def in_short(self) -> str:
+        """Its status, and what was seen."""
+        return f"{self.status}, {self.said}"
 
-@dataclass(frozen=True)
-class Proof:
+
+@dataclass(frozen=True, repr=False)
+class Proof(Brief):
     """One item of a list, proven by its points; an item without any is unknown.
 
     ``tables`` holds the figures behind it by caption, for people to read; ``summary`` is what to say when all is green.
@@ -55,6 +61,11 @@ class Proof:
     def reason(self) -> str:
         """The points that decide the status, in one line."""
         return self.brief(len(self.points))
+
+    @property
+    def in_short(self) -> str:
+        """Its title, what it says and why."""
+        return f"{self.title}: {self.status}, {self.reason}"
 
     def brief(self, most: int) -> str:
         """Return the first of the points that decide the status, and how many more there are."""
@@ -82,8 +93,22 @@ class Proof:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Proofs:
+class Section(Brief):
+    """A part of a report that one item of its list is proven by."""
+
+    @property
+    def proof(self) -> Proof:
+        """The item."""
+        raise NotImplementedError
+
+    @property
+    def in_short(self) -> str:
+        """What the item says."""
+        return self.proof.in_short
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Proofs(Brief):
     """A list of items judged at one instant; ``then`` says what follows when all of them are proven.
 
     ``words`` are what people call its verdicts where it is not a launch that is decided.
@@ -103,6 +128,14 @@ class Proofs:
 
     def __getitem__(self, key: str) -> Proof:
         return next(proof for proof in self.proofs if proof.key == key)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [proof.key for proof in getattr(self, "proofs", ())]  # IPython may ask one that is not made yet
+
+    @property
+    def in_short(self) -> str:
+        """The verdict and its sentence."""
+        return self.outcome.in_short
 
     @property
     def outcome(self) -> Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,8 @@ from golive_lib.show import Html, moment, table, verdict_banner
 from golive_lib.views import Finding
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from golive_lib.judge import Outcome
     from golive_lib.proof import Proof
     from golive_lib.rls import Coverage
@@ -64,13 +67,18 @@ def to_mend(list_: Proofs) -> Html:
 
 def item(list_: Proofs, key: str) -> Html:
     """Return one item: its points, and the figures behind them."""
-    return _joined(_proof(list_[key], ZoneInfo(list_.zone)))
+    return _joined(_pieces(list_[key], ZoneInfo(list_.zone)))
 
 
-def _proof(proof: Proof, zone: ZoneInfo) -> list[Html]:
-    points = proof.frame.drop(columns="fix").rename(columns={"what": "looked at", "detail": "finding"})
-    shown = table(points, caption=f"{proof.title}: what was looked at", status_column="status", max_rows=LONGEST)
-    behind = {caption: frame.drop(columns=_SAID, errors="ignore") for caption, frame in proof.tables.items()}
+def proof(one: Proof, *, tz: tzinfo = UTC) -> Html:
+    """Return an item by itself: its points, and the figures behind them."""
+    return _joined(_pieces(one, tz))
+
+
+def _pieces(item: Proof, zone: tzinfo) -> list[Html]:
+    points = item.frame.drop(columns="fix").rename(columns={"what": "looked at", "detail": "finding"})
+    shown = table(points, caption=f"{item.title}: what was looked at", status_column="status", max_rows=LONGEST)
+    behind = {caption: frame.drop(columns=_SAID, errors="ignore") for caption, frame in item.tables.items()}
     return [shown, *(table(frame, caption=caption, tz=zone, max_rows=LONGEST) for caption, frame in behind.items())]
 
 

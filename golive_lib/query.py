@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golive_lib.errors import QueryError
+from golive_lib.formats import Brief
 from golive_lib.statement import TOKENS, TYPES, Part, Statement
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class Param:
     default: str | None
 
 
-@dataclass(frozen=True)
-class Query:
+@dataclass(frozen=True, repr=False)
+class Query(Brief):
     """One SQL file: its name is its path without the ending, its body starts on ``line`` of ``path``."""
 
     name: str

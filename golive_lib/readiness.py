@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from golive_lib.plan import Plan
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Readiness(Proofs):
     """The items of the readiness list; ``sanity`` holds the checks behind that item."""
 

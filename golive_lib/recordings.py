@@ -12,7 +12,7 @@ from scipy.special import betaincinv
 from golive_lib.errors import QueryFailed
 from golive_lib.formats import mask, missing, number, share
 from golive_lib.judge import Status
-from golive_lib.proof import Point, Proof
+from golive_lib.proof import Point, Proof, Section
 
 if TYPE_CHECKING:
     from golive_lib.db import Snapshot
@@ -74,8 +74,8 @@ class Estimate:
     high: float
 
 
-@dataclass(frozen=True)
-class Recordings:
+@dataclass(frozen=True, repr=False)
+class Recordings(Section):
     """The recordings of a window's calls, all of them counted, and some drawn for a person to listen to.
 
     ``window`` names the hours. ``kinds`` counts all by ``by_test`` and ``kind`` (the call's type), with ``drawn`` and

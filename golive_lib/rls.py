@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from golive_lib.errors import QueryFailed
-from golive_lib.formats import age, share
+from golive_lib.formats import Brief, age, share
 from golive_lib.judge import Outcome, Status, gate, worst
 from golive_lib.owners import owned_tables
 from golive_lib.proof import Point, Proof
@@ -30,8 +30,8 @@ _COLUMNS = (
 _LEVELS = {Status.RED: "red", Status.AMBER: "amber", None: "to know"}
 
 
-@dataclass(frozen=True)
-class Coverage:
+@dataclass(frozen=True, repr=False)
+class Coverage(Brief):
     """What row level security covers in the exposed schemas, read from the catalog in one snapshot.
 
     A relation is exposed when ``anon`` or ``authenticated`` hold a grant on its rows, and protected when it is exposed,
@@ -48,6 +48,11 @@ class Coverage:
     launch: str
     database: str
     zone: str
+
+    @property
+    def in_short(self) -> str:
+        """The verdict and its sentence."""
+        return self.outcome.in_short
 
     @cached_property
     def relations(self) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from golive_lib.errors import SettingsError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from types import ModuleType
 
     from golive_lib.message_templates import Letter
 
@@ -119,7 +120,7 @@ def _attempt(target: Target, letter: Letter, seconds: float, said: list[str]) ->
 
 
 @cache
-def _apprise() -> Any:  # noqa: ANN401  a module
+def _apprise() -> ModuleType:
     """Load Apprise and all its services, which may import what their language has deprecated."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -135,7 +136,8 @@ def _service(url: str, seconds: float, heard: list[str] | None = None) -> Any:  
     logger = logging.getLogger("apprise")
     logger.propagate = False  # its warnings quote addresses
     logger.handlers = [_Heard(heard if heard is not None else [])]
-    service = apprise.Apprise.instantiate(url, asset=apprise.AppriseAsset(async_mode=False), suppress_exceptions=True)
+    asset = apprise.AppriseAsset(async_mode=False)  # in this thread, and not in one that the end would wait for
+    service = apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
     if service is not None:
         limits = {"socket_connect_timeout": seconds / 2, "socket_read_timeout": seconds / 2, "retry": 0}
         for name, limit in limits.items():

@@ -75,7 +75,12 @@ EMPTY = "(empty)"
 _SUFFIX_UNITS = {"_ms": "ms", "_share": "share", "_seconds": "s"}
 
 
-@dataclass(frozen=True, slots=True)
+def styled(markup: str) -> str:
+    """Return markup as an output carries it: in the kit's look, and no formula where a rule or a price has a ``$``."""
+    return f'{STYLE}<div class="mathjax_ignore">{markup}</div>'
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Html:
     """A piece of a report: markup for a page, plain text for a terminal."""
 
@@ -85,11 +90,13 @@ class Html:
     def __str__(self) -> str:
         return self.text
 
+    __repr__ = __str__
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:  # noqa: ARG002  IPython's signature
-        return {"text/html": STYLE + self.markup, "text/plain": self.text}
+        return {"text/html": styled(self.markup), "text/plain": self.text}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Chart:
     """A figure and the sentence that says what it shows."""
 
@@ -98,6 +105,8 @@ class Chart:
 
     def __str__(self) -> str:
         return self.summary
+
+    __repr__ = __str__
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002  IPython's signature
         figure = json.loads(self.figure.to_json()) | {"config": PLOTLY_CONFIG}

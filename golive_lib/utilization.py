@@ -13,7 +13,7 @@ from golive_lib.errors import QueryFailed
 from golive_lib.evidence import interval
 from golive_lib.formats import mask, missing, moment, number, share
 from golive_lib.judge import Status
-from golive_lib.proof import Point, Proof
+from golive_lib.proof import Point, Proof, Section
 from golive_lib.spans import Span, Spans, earlier
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ _ODDITIES = (
 )
 
 
-@dataclass(frozen=True)
-class Utilization:
+@dataclass(frozen=True, repr=False)
+class Utilization(Section):
     """What readers offered and talked over a local week, and the demand that found none in the last window.
 
     Minutes are unions: what overlaps counts once. ``used`` is talked within offered hours, ``share`` is used over

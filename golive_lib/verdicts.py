@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from golive_lib.formats import Brief
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -58,8 +60,8 @@ def gate(statuses: Iterable[Status]) -> Verdict:
     return Verdict.GO if status is Status.GREEN else Verdict.HOLD
 
 
-@dataclass(frozen=True)
-class Outcome:
+@dataclass(frozen=True, repr=False)
+class Outcome(Brief):
     """What one run found: the verdict, why in a sentence, and the instant it judged at.
 
     ``at`` is an aware datetime, ``zone`` the launch's time zone by name; ``clock_fixed`` says that the database pins
@@ -72,6 +74,11 @@ class Outcome:
     at: datetime
     clock_fixed: bool
     zone: str
+
+    @property
+    def in_short(self) -> str:
+        """The verdict and its sentence."""
+        return f"{self.verdict}: {self.sentence}"
 
 
 class Rule(StrEnum):

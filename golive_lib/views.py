@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import UTC
 from html import escape
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -10,16 +11,17 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from golive_lib.judge import VERDICT_MIME, Status
-from golive_lib.show import STYLE, Html, mask, moment, status_badge, table, verdict_banner
+from golive_lib.show import Html, mask, moment, status_badge, styled, table, verdict_banner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import tzinfo
 
     from golive_lib.checks import CheckResult, Checks
     from golive_lib.judge import Outcome
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding:
     """The verdict as people read it and as the record keeps it; a report without one counts as failed.
 
@@ -33,9 +35,11 @@ class Finding:
     def __str__(self) -> str:
         return self.banner.text
 
+    __repr__ = __str__
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002  IPython's signature
         record = asdict(self.outcome) | {"at": self.outcome.at.isoformat(), "judged": self.judged}
-        return {"text/html": STYLE + self.banner.markup, "text/plain": self.banner.text, VERDICT_MIME: record}
+        return {"text/html": styled(self.banner.markup), "text/plain": self.banner.text, VERDICT_MIME: record}
 
 
 def verdict(checks: Checks) -> Finding:
@@ -65,15 +69,20 @@ def offending(checks: Checks) -> Html:
     return Html("".join(piece.markup for piece in pieces), "\n\n".join(piece.text for piece in pieces))
 
 
-def _offence(result: CheckResult, zone: ZoneInfo) -> Html:
+def _offence(result: CheckResult, zone: tzinfo) -> Html:
     heading = f"{result.title} {result.status.value}: {result.reason}"
-    mend = f"To mend it: {result.fix}" if result.fix else ""
+    mend = f"To mend it: {result.fix}" if result.fix and result.status is not Status.GREEN else ""
     rows = table(result.rows, caption=f"{result.name}: rows to look at", tz=zone) if len(result.rows) else Html("", "")
     markup = (
         f'<p class="gl"><strong>{escape(result.title)}</strong> {status_badge(result.status).markup} '
         f"{escape(mask(result.reason))}.</p>{rows.markup}" + (f'<p class="gl">{escape(mend)}</p>' if mend else "")
     )
     return Html(markup, "\n".join(part for part in (heading, rows.text, mend) if part))
+
+
+def check(result: CheckResult, *, tz: tzinfo = UTC) -> Html:
+    """Return one check: its question, its status and why, and the rows to look at with the way to mend them."""
+    return _offence(result, tz)
 
 
 def method(checks: Checks) -> Html:

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("errors", "settings", "leaks", "plan_types", "plan_readiness", "plan_aftercare", "plan_night", "plan_schedule"),
     (
-        "verdicts",
         "formats",
+        "verdicts",
         "statement",
         "script",
         "query",
@@ -37,7 +37,7 @@ LAYERS = (
         "inks",
         "charts",
     ),
-    ("db", "acting"),
+    ("answers", "waiting", "db", "acting"),
     ("checks", "proof"),
     (
         "launch",
@@ -118,6 +118,8 @@ LAYERS = (
         "aftercare_views",
         "story_charts",
         "checklist_views",
+        "results",
+        "shells",
     ),
     (
         "page",
@@ -125,6 +127,7 @@ LAYERS = (
         "export",
         "trends",
         "index",
+        "desk",
         "notebooks",
         "forms",
         "warm_kernels",
@@ -147,6 +150,7 @@ LAYERS = (
         "cli_aftercare",
         "cli_messages",
         "cli_checklist",
+        "cli_lab",
         "cli_ledger",
         "cli_schedule",
         "cli",
@@ -155,7 +159,7 @@ LAYERS = (
 )
 ORDER = [module for layer in LAYERS for module in layer]
 MODULES = sorted(path.stem for path in (ROOT / "golive_lib").glob("*.py"))
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = [*sorted((ROOT / "notebooks").glob("*.ipynb")), ROOT / "golive_lib" / "templates" / "notebook.ipynb"]
 LONGEST = 300
 
 
@@ -203,7 +207,9 @@ def test_notebook_is_thin(path: Path) -> None:
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     source = ["".join(cell["source"]) for cell in code]
     assert [i for i, cell in enumerate(code) if "parameters" in cell["metadata"].get("tags", [])] == [0]
-    assert all(": " in line and "  # " in line for line in source[0].splitlines())
+    how, *parameters = source[0].splitlines()
+    assert how.startswith("# Change a value and run all cells; or from outside: golive run ")
+    assert all(": " in line and "  # " in line for line in parameters)
     assert all(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.parse(source[1]).body)
     assert all("import " not in text and len(text.splitlines()) <= 5 for text in source[2:])
     assert not any(

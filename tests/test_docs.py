@@ -78,7 +78,10 @@ def unknown(command: Any, arguments: list[str], parent: Any = None) -> str | Non
         context = command.make_context(command.name or "golive", list(arguments), parent=parent)
         if not hasattr(command, "commands"):
             return None
-        _, below, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        more = [*context._protected_args, *context.args]
+        if not more and command.invoke_without_command:
+            return None
+        _, below, rest = command.resolve_command(context, more)
     except typer.Exit:  # --help and --version are done by parsing
         return None
     except typer.TyperException as error:
@@ -272,7 +275,7 @@ def test_pictures_are_small() -> None:
 def repository(tmp_path: Path) -> Path:
     """Copy what the site is made from."""
     pytest.importorskip("mkdocs", reason="the extra 'docs' is not installed")
-    for name in ("docs", "queries"):
+    for name in ("docs", "queries", "examples"):
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("mkdocs.yml", "README.md", "CONTRIBUTING.md", "launch.toml"):
         shutil.copy(ROOT / name, tmp_path)

@@ -79,7 +79,7 @@ def test_full_run_shows_no_secret(env: dict[str, str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "cell",
     [
-        "launch.env",
+        "dict(launch.env)",
         "dict(launch.env)['SERVICE_ROLE_KEY']",
         "%xmode Verbose\nvalue = launch.env['SERVICE_ROLE_KEY']\n1 / 0",
     ],

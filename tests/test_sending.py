@@ -66,7 +66,7 @@ def receiver(status: int = 200) -> Iterator[Receiver]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         kept.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield kept
@@ -127,7 +127,7 @@ def test_a_server_that_dribbles_is_given_up() -> None:
                 while not done.wait(0.01):
                     connection.sendall(b"H")
 
-        thread = threading.Thread(target=dribble)
+        thread = threading.Thread(target=dribble, daemon=True)
         thread.start()
         sent = sending.deliver(target(f"json://127.0.0.1:{server.getsockname()[1]}/{KEY}?rto=60"), LETTER, seconds=0.3)
         done.set()

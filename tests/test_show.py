@@ -186,7 +186,7 @@ def test_tiles() -> None:
 def test_both_forms_travel_in_the_bundle() -> None:
     """A page gets markup with its style, a terminal gets text."""
     bundle = show.Html("<p>x</p>", "x")._repr_mimebundle_()
-    assert bundle == {"text/html": f"{show.STYLE}<p>x</p>", "text/plain": "x"}
+    assert bundle == {"text/html": f'{show.STYLE}<div class="mathjax_ignore"><p>x</p></div>', "text/plain": "x"}
 
 
 def test_table_shows_each_kind_of_cell() -> None:
