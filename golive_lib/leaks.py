@@ -6,7 +6,7 @@ import json
 import re
 from html import escape
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus, unquote
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from golive_lib.errors import SettingsError
 from golive_lib.settings import is_url, parse_url
@@ -20,6 +20,7 @@ SHORTEST_ELSEWHERE = 16  # under a name that is not the kit's or Supabase's, a s
 NOTIFY = "GOLIVE_NOTIFY_"  # what the variables of messages' targets begin with; their whole address is secret
 _OURS = ("SUPABASE_", "GOLIVE_", "SERVICE_ROLE_")
 _NAMES = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|_URL$", re.IGNORECASE)
+_NAMED = re.compile(r"pass|token|secret|key", re.IGNORECASE)  # in a target's address behind the question mark
 _SHOWN_INSTEAD = r"(?:[•*]+|…|(?-i:PASSWORD))@"  # what the kit and people write in a password's place
 _WITH_PASSWORD = re.compile(
     rf"\bpostgres(?:ql)?(?:\+\w+)?://[^\s:/@'\"]*:(?!{_SHOWN_INSTEAD})[^\s@/'\"<]+@", re.IGNORECASE
@@ -51,9 +52,11 @@ def secrets_of(env: Mapping[str, str]) -> tuple[str, ...]:
 def _address(url: str) -> list[str]:
     """Return a target's address and its parts that open it by themselves; a short one, or a host, may be a word."""
     _, _, rest = url.partition("://")
-    login, at, _ = rest.rpartition("@")
+    place, _, query = rest.partition("?")
+    login, at, _ = place.rpartition("@")
     parts = [part for part in re.split(r"[/?&=#:@,\s]+", rest) if len(part) >= SHORTEST_ELSEWHERE and "." not in part]
     password = [login.partition(":")[2]] if at else []
+    password += [value for name, value in parse_qsl(query) if _NAMED.search(name)]
     return [url, *parts, *map(unquote, parts), *password, *map(unquote, password)]
 
 

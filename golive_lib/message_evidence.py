@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from golive_lib.checklist_items import Asked
 from golive_lib.errors import LedgerError
-from golive_lib.formats import duration
+from golive_lib.formats import age, duration
 from golive_lib.history import ROLLBACK
 from golive_lib.message_facts import (
     RLS,
@@ -26,12 +27,13 @@ from golive_lib.message_facts import (
     items,
     not_green,
 )
-from golive_lib.message_runs import AFTERCARE, CANARY, READINESS, Said, said
+from golive_lib.message_runs import AFTERCARE, CANARY, READINESS, Said, changed, done, said
 from golive_lib.records import judged
 from golive_lib.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from golive_lib.history import Happened, History
     from golive_lib.plan import Plan, Stage
@@ -39,13 +41,13 @@ if TYPE_CHECKING:
 DAY = timedelta(hours=24)
 
 
-def gathered(plan: Plan, history: History, kind: Kind | None, run_id: str = "") -> tuple[Kind, Facts]:
+def gathered(plan: Plan, history: History, now: datetime, kind: Kind | None, run_id: str = "") -> tuple[Kind, Facts]:
     """Return what to say and the facts to say it with, of the run named or the newest.
 
     Raises UsageError, naming what is missing, where the records do not say it; LedgerError where they were tampered
     with, are gone or are another version's; PlanError for a stage that the plan does not have.
     """
-    kind, found = said(plan, history, kind, run_id)
+    kind, found = said(plan, history, now, kind, run_id)
     try:
         return kind, _MAKERS[kind](found)
     except (KeyError, TypeError, ValueError) as error:
@@ -67,6 +69,11 @@ def _go(one: Said) -> GoFacts:
     ready, _ = _ready(one, Kind.GO)
     if ready.verdict != Verdict.GO:
         raise one.refusal(Kind.GO, f"the newest readiness run, {ready.run_id}, says {ready.verdict}")
+    begun, most = Asked(one.plan, "", one.history, one.now).begun, one.plan.checklist.max_age
+    if (old := (begun or one.now) - ready.at) > most:
+        when = "when the first stage began" if begun else "now"
+        why = f"the newest readiness run, {ready.run_id}, is {age(old)} {when}, and may be {_span(most)}"
+        raise one.refusal(Kind.GO, why)
     if one.run.notebook == READINESS:
         return GoFacts(**one.base, stage=None, lasted=None, kpis=(), dues=(), readiness=ready, next=_to_come(one))
     later = [stage.percent for stage in one.plan.later(one.stage)]
@@ -116,7 +123,7 @@ def _hold(one: Said) -> HoldFacts:
 
 def _escalation(one: Said) -> EscalationFacts:
     rules, back = one.plan.rollback, one.rolled
-    if not rules.flag:
+    if not (rules.flag or back):
         raise one.refusal(Kind.ESCALATION, f"{one.plan.path.name} names no 'flag' under [rollback] to turn off")
     return EscalationFacts(
         **one.base,
@@ -132,8 +139,7 @@ def _escalation(one: Said) -> EscalationFacts:
 def _rolled(back: Happened) -> Rolled:
     took = back.data.get("seconds")
     seconds = took.get("command") if isinstance(took, dict) else None
-    verified = back.data.get("verified") is True
-    return Rolled(int(back.data.get("level") or 1), back.word("state"), verified, back.at, seconds)
+    return Rolled(int(back.data.get("level") or 1), back.word("state"), done(back), back.at, seconds)
 
 
 def _success(one: Said) -> SuccessFacts:
@@ -162,7 +168,7 @@ def _lacking(one: Said) -> list[str]:
     red = [titles[key] for key in plan.kpis if key not in kpis or kpis[key].status != Status.GREEN]
     red += [point.title for point in not_green(points)]
     red += [plan.due[key].title for key in plan.due if key not in one.judged["due"]]
-    back = [each for each in one.history.of(ROLLBACK) if each.at >= one.started]
+    back = [each for each in one.history.of(ROLLBACK) if each.at >= one.started and changed(each)]
     after = [(each, other) for each, other in one.history.runs(AFTERCARE) if each.at >= one.started]
     seen = kpis.get(RLS)
     checks = {
@@ -187,7 +193,8 @@ def _flags(one: Said) -> dict[str, Any]:
     if not any(one.history.runs(READINESS)):
         return {"features": (), "off": (), "flags_at": None}
     ready, proven = _ready(one, Kind.SUCCESS)
-    seen = {point["what"] for point in proven["items"]["flags"]["points"] if point["status"] == Status.GREEN}
+    points = proven["items"].get("flags", {}).get("points", ())
+    seen = {point["what"] for point in points if point["status"] == Status.GREEN}
     planned = {name: value for name, value in one.plan.flags.expected.items() if name in seen}
     return {
         "features": tuple(name for name, value in planned.items() if value is True),

@@ -36,6 +36,7 @@ class Said:
 
     plan: Plan
     history: History
+    now: datetime
     happened: Happened
     run: RunRecord
     judged: dict[str, Any]
@@ -62,16 +63,26 @@ class Said:
 
     @property
     def rolled(self) -> Happened | None:
-        """The newest rollback that was recorded after the run."""
+        """The newest rollback that was recorded after the run, one that was seen done before all others."""
         later = [each for each in self.history.of(ROLLBACK) if each.seq > self.happened.seq]
-        return max(later, key=lambda each: each.seq, default=None)
+        return max(later, key=lambda each: (done(each), each.seq), default=None)
 
     def refusal(self, kind: Kind, why: str) -> UsageError:
         """Return the error that says why there is no such message."""
         return UsageError(f"no {kind} message for run {self.run.run_id}: {why}")
 
 
-def said(plan: Plan, history: History, kind: Kind | None, run_id: str = "") -> tuple[Kind, Said]:
+def done(rolled: Happened) -> bool:
+    """Say whether a rollback was done, and seen to be done."""
+    return rolled.word("state") == "done" and rolled.data.get("verified") is True
+
+
+def changed(rolled: Happened) -> bool:
+    """Say whether a rollback may have changed anything: one that failed did not."""
+    return rolled.word("state") != "failed"
+
+
+def said(plan: Plan, history: History, now: datetime, kind: Kind | None, run_id: str = "") -> tuple[Kind, Said]:
     """Return the run to speak of and the kind of message it calls for: the run named, or the newest.
 
     Raises UsageError where the run does not say it or later records contradict it, LedgerError where the records were
@@ -84,7 +95,7 @@ def said(plan: Plan, history: History, kind: Kind | None, run_id: str = "") -> t
     run = chosen.run
     if run is None or JUDGED not in run.files:
         raise LedgerError(f"run {chosen.word('run_id')}: no figures of it were published; judge it again")
-    found = Said(plan, history, chosen, run, judged(history.outputs, run))
+    found = Said(plan, history, now, chosen, run, judged(history.outputs, run))
     kind = kind or _says(found)
     _fresh(found, kind)
     return kind, found
@@ -135,7 +146,7 @@ def _fresh(one: Said, kind: Kind) -> None:
     newest = same[-1].run
     if newest and newest.verdict != run.verdict:
         raise one.refusal(kind, f"it is out of date: {newest.run_id} says {newest.verdict}")
-    if kind in {Kind.GO, Kind.HOLD, Kind.SUCCESS} and one.rolled:
+    if kind in {Kind.GO, Kind.HOLD, Kind.SUCCESS} and one.rolled and changed(one.rolled):
         raise one.refusal(kind, f"a rollback was recorded since, at {one.rolled.at:%Y-%m-%d %H:%MZ}")
     if kind is not Kind.ESCALATION and run.plan != sha256(one.plan.path.read_bytes()).hexdigest():
         raise one.refusal(kind, f"it was judged by another plan than {one.plan.path.name} now is; judge it again")

@@ -112,7 +112,7 @@ def _known_fields(environment: Environment, name: str, facts: Facts) -> None:
         environment.get_template(part)  # what is malformed is said with the file's name
         source, path, _ = environment.loader.get_source(environment, part) if environment.loader else ("", part, None)
         tree = environment.parse(source, part, path)
-        for unknown in sorted(meta.find_undeclared_variables(tree) - known):
+        for unknown in sorted(meta.find_undeclared_variables(tree) - known - set(environment.globals)):
             line = min(found.lineno for found in tree.find_all(nodes.Name) if found.name == unknown)
             _refuse(str(path), line, f"there is no field {unknown!r}", type(facts))
 

@@ -22,7 +22,7 @@ from golive_lib.message_templates import Letter, written
 from golive_lib.settings import environment, outputs_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from golive_lib.launch import Launch
     from golive_lib.sending import Sent, Target
@@ -83,7 +83,7 @@ def write(
     targets = sending.chosen(launch.plan.messages.targets, env, post.to) if post else ()
     at = _now(launch)
     past = history.read(where, launch.plan.name, str(launch.database.url), at)
-    made, facts = gathered(launch.plan, past, chosen, run_id)
+    made, facts = gathered(launch.plan, past, at, chosen, run_id)
     letters = tuple(written(launch.plan, made, facts, language) for language in spoken)
     files = _kept(where / FOLDER, made, letters, secrets_of(env))
     sent: list[Sent] = []
@@ -141,26 +141,33 @@ def _kept(folder: Path, kind: Kind, letters: tuple[Letter, ...], secrets: tuple[
     texts = {f"{letter.language}.{form}": getattr(letter, form) for letter in letters for form in ("md", "txt")}
     if held := next((held for text in texts.values() if (held := leak(text, secrets))), None):
         raise ReportError(f"the {kind} message holds {held}, so it was not written; look at its template and its run")
-    made: list[Path] = []
+    now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    names = (f"{stem}-{kind}" for stem in chain([now], (f"{now}.{number}" for number in count(2))))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stem = _stem(folder, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}", kind)
+        return next(files for name in names if (files := _created(folder, name, texts)))
+    except OSError as error:
+        raise ReportError(f"{folder}: the message cannot be written: {error.strerror}; see --outputs") from None
+
+
+def _created(folder: Path, name: str, texts: Mapping[str, str]) -> tuple[Path, ...]:
+    """Write new files, or none where the name is another message's of the same second, perhaps since this moment."""
+    if any(folder.glob(f"{name}.*")):
+        return ()
+    made: list[Path] = []
+    try:
         for end, text in texts.items():
-            path = folder / f"{stem}-{kind}.{end}"
+            path = folder / f"{name}.{end}"
             with path.open("x", encoding="utf-8", newline="\n") as file:
                 made.append(path)
                 file.write(text)
     except OSError as error:
         for path in made:
             path.unlink(missing_ok=True)
-        raise ReportError(f"{folder}: the message cannot be written: {error.strerror}; see --outputs") from None
+        if isinstance(error, FileExistsError):
+            return ()
+        raise
     return tuple(made)
-
-
-def _stem(folder: Path, now: str, kind: Kind) -> str:
-    """Return the time, with a number behind it where a message of this kind and second is there already."""
-    stems = chain([now], (f"{now}.{number}" for number in count(2)))
-    return next(stem for stem in stems if not any(folder.glob(f"{stem}-{kind}.*")))
 
 
 def _sent(target: Target, letter: Letter, past: history.History, post: Post) -> Sent:

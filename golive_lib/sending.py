@@ -121,9 +121,9 @@ def _attempt(target: Target, letter: Letter, seconds: float, said: list[str]) ->
 
 @cache
 def _apprise() -> ModuleType:
-    """Import Apprise with its plugins; what these import in turn may be deprecated, which is nothing to tell here."""
+    """Load Apprise and all its services, which may import what their language has deprecated."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", DeprecationWarning)
         import apprise  # noqa: PLC0415  half a second that only a message pays for
 
         apprise.Apprise.instantiate("json://localhost")
@@ -142,6 +142,8 @@ def _service(url: str, seconds: float, heard: list[str] | None = None) -> Any:  
         limits = {"socket_connect_timeout": seconds / 2, "socket_read_timeout": seconds / 2, "retry": 0}
         for name, limit in limits.items():
             setattr(service, name, limit)
+        if service.overflow_mode == apprise.OverflowMode.UPSTREAM:  # what is too long is refused there
+            service.overflow_mode = apprise.OverflowMode.SPLIT
     return service
 
 

@@ -9,10 +9,12 @@ import shutil
 import subprocess
 import sys
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from past import EVE, OVER, PLAN
@@ -24,7 +26,8 @@ from golive_lib.demo.build import database
 from golive_lib.errors import LedgerError, PlanError, ReportError, UsageError
 from golive_lib.ledger import LEDGER, Ledger
 from golive_lib.message_facts import EscalationFacts, GoFacts, HoldFacts, Kind, NoGoFacts, Step, SuccessFacts
-from golive_lib.message_templates import fields_of, written
+from golive_lib.message_templates import KIT, Letter, fields_of, written
+from golive_lib.message_words import read_words
 from golive_lib.plan import read_plan
 from golive_lib.records import JUDGED, audit
 
@@ -188,6 +191,16 @@ def latin_outside(line: str) -> bool:
     return False
 
 
+def test_the_kits_own_titles_have_arabic_names(green: Lived) -> None:
+    """Of the plan's KPIs and due events, and of everything that readiness looks at; their events have all forms."""
+    words = read_words("ar", ZoneInfo(PLAN.timezone), (KIT,))
+    found = json.loads((green.outputs / green.runs["readiness"].run_id / JUDGED).read_text())["items"]
+    titles = {each["title"] for each in found.values()} | {each.title for each in PLAN.kpis.values()}
+    assert titles | {each.title for each in PLAN.due.values()} <= set(words.terms)
+    assert {each.noun for each in PLAN.kpis.values()} <= set(words.nouns)
+    assert {frozenset(forms) for forms in words.nouns.values()} == {frozenset(("one", "two", "few", "many", "other"))}
+
+
 def test_two_forms_are_one_text(green: Lived) -> None:
     """Plain text is Markdown without its marks."""
     for letter in made(green, None, "", "en", "ar").letters:
@@ -218,6 +231,16 @@ def test_the_same_message_twice_is_two_files_of_one_text(green: Lived) -> None:
     assert audit(green.outputs).faults == ()
 
 
+def test_messages_of_one_second_keep_apart(tmp_path: Path) -> None:
+    """In other languages, and by writers at the same time: no file is written over or taken away."""
+    texts: list[dict[str, str]] = [{"en.md": "1"}, {"en.md": "2", "ar.md": "2"}, {"ar.md": "3"}, {"ar.md": "4"}] * 8
+    letters = [tuple(Letter(end[:2], text, text) for end, text in each.items()) for each in texts]
+    with ThreadPoolExecutor(8) as threads:
+        files = list(threads.map(lambda each: messages._kept(tmp_path, Kind.GO, each, ()), letters))
+    assert len({path for each in files for path in each}) == sum(2 * len(each) for each in letters)
+    assert [{path.read_text() for path in each} for each in files] == [set(each.values()) for each in texts]
+
+
 def test_another_database_has_nothing_to_say(green: Lived, red: Lived) -> None:
     """Runs of one launch on two databases are never mixed."""
     with (
@@ -246,6 +269,10 @@ REFUSED: dict[str, tuple[Kind | None, str, Callable[[Told], object]]] = {
     "escalation for a green stage": (Kind.ESCALATION, "it says promote", lambda t: t.judged(10)),
     "a soak that goes on": (None, "its soak goes on", lambda t: t.judged(10, "continue", hours=1)),
     "go without readiness": (Kind.GO, "no readiness run is on record", lambda t: t.judged(10)),
+    "go on an old readiness": (
+        Kind.GO, "d old when the first stage began, and may be 24",
+        lambda t: (t.readiness("2026-03-22T08:00:00+00:00"), t.judged(10)),
+    ),
     "go after a red readiness": (
         Kind.GO, "says no-go", lambda t: (t.readiness(), t.readiness(EIGHT, flags="red"), t.judged(10)),
     ),
@@ -369,6 +396,25 @@ def test_a_rollback_that_is_not_verified_is_never_called_done(told: Told, state:
     assert (said in text, "done and verified" in text) == (True, False)
 
 
+def test_a_rollback_that_is_done_outweighs_later_attempts(told: Told) -> None:
+    """What was seen done stays so, whoever tried again."""
+    told.judged(25, "rollback", api_p95=kpi("red", 200))
+    told.rollback(OVER)
+    told.rollback(OVER, "failed")
+    _, facts = told.says()
+    assert isinstance(facts, EscalationFacts)
+    assert facts.rolled
+    assert facts.rolled.done
+
+
+def test_a_rollback_that_failed_changed_nothing(told: Told) -> None:
+    """It takes back no go and no success, as it takes no tick from the checklist."""
+    told.readiness()
+    told.judged(100)
+    told.rollback(OVER, "failed")
+    assert (told.says()[0], told.says(Kind.GO)[0]) == (Kind.SUCCESS, Kind.GO)
+
+
 def test_an_escalation_does_not_wait_for_an_edited_plan(told: Told) -> None:
     """On the night a red is a red, whatever was changed in the plan since."""
     red = told.judged(25, "rollback", api_p95=kpi("red", 200))
@@ -383,6 +429,10 @@ def test_a_plan_without_a_flag_to_turn_off_escalates_nothing(told: Told, beside:
     beside.path.write_text(beside.path.read_text().replace('flag = "backend.flatTables"', 'flag = ""'))
     with pytest.raises(UsageError, match="names no 'flag' under"):
         told.says(plan=read_plan(beside.path))
+    told.rollback(OVER, "failed")
+    said = written(beside, *told.says(plan=read_plan(beside.path)), "en").txt
+    assert "and failed.\n" in said
+    assert "Level 1 turns" not in said
 
 
 def test_edited_figures_make_no_message(told: Told) -> None:
@@ -458,7 +508,8 @@ def no_go(told: Told, plan: Plan, template: str, language: str = "en") -> str:
 
 
 def test_a_template_beside_the_plan_replaces_the_kits(told: Told, beside: Plan) -> None:
-    """It has the same fields and filters."""
+    """It has the same fields and filters, and Jinja's own functions."""
+    assert no_go(told, beside, "{% for i in range(2) %}{{ i }}{% endfor %}") == "01\n"
     assert no_go(told, beside, "Not today: {{ launch | strong }}") == f"Not today: **{PLAN.name}**\n"
 
 

@@ -191,6 +191,21 @@ def test_an_address_in_a_report_is_a_leak() -> None:
     secrets = secrets_of({"GOLIVE_NOTIFY_X": f"slack://bot:pw%2Fx1@hooks.example.com/{KEY}/#release"})
     for text in (f"slack://bot:pw%2Fx1@hooks.example.com/{KEY}/#release", KEY, "pw/x1"):
         assert leak(f"<p>{text}</p>", secrets) is not None
+    secrets = secrets_of({"GOLIVE_NOTIFY_X": "mailto://karim:let%2Fme@example.com?pass=hun%2Fter2&to=a@example.com"})
+    assert [leak(f"<p>{text}</p>", secrets) for text in ("hun/ter2", "let/me")].count(None) == 0
+    assert leak("karim wrote to a@example.com", secrets) is None
+
+
+def test_an_address_that_is_no_url_is_a_secret_too() -> None:
+    """Whatever the variable holds stays secret, and reading it breaks nothing."""
+    for value in ("http://[broken", KEY):
+        assert leak(f"<p>{value}</p>", secrets_of({"GOLIVE_NOTIFY_X": value})) is not None
+    assert secrets_of({"GOLIVE_NOTIFY_X": ""}) == ()
+
+
+def test_words_of_an_address_are_no_leak() -> None:
+    """A channel's name, a login and a host may stand anywhere."""
+    secrets = secrets_of({"GOLIVE_NOTIFY_X": f"slack://bot:pw%2Fx1@hooks.example.com/{KEY}/#release"})
     assert leak("see #release on hooks.example.com by bot", secrets) is None
 
 
@@ -223,7 +238,7 @@ def golive(green: Lived, plan: Path, env: dict[str, str], *arguments: str) -> su
 
 
 def test_two_targets_of_which_one_fails(green: Lived, plan: Path) -> None:
-    """Both are tried, the failure is said and recorded, no address is shown, and a repetition sends what failed."""
+    """Both are tried, the failure is said and recorded without an address, and a repetition sends what failed."""
     with receiver(403) as bad, receiver() as good:
         env = {"GOLIVE_NOTIFY_RELEASE": bad.url, "GOLIVE_NOTIFY_OWNER": good.url}
         first = golive(green, plan, env, "--send")

@@ -58,7 +58,7 @@ class Told(Past):
 
     def says(self, kind: Kind | None = None, run_id: str = "", plan: Plan = PLAN) -> tuple[Kind, Facts]:
         """Return what there is to say."""
-        return gathered(plan, history.read(self.outputs, plan.name, DATABASE, LATER), kind, run_id)
+        return gathered(plan, history.read(self.outputs, plan.name, DATABASE, LATER), LATER, kind, run_id)
 
     def refused(self, kind: Kind | None = None, run_id: str = "", error: type[Exception] = Exception) -> str:
         """Return why there is nothing to say."""
