@@ -14,6 +14,7 @@ CHROMIUM = "GOLIVE_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 LONGEST_S = 60
 _DRAWING_MS = 20_000  # of the page's own time, which runs as fast as it can
+_NEEDED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "XDG_RUNTIME_DIR", "FONTCONFIG_PATH", "SystemRoot")
 _QUIET = ("--headless", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 
 
@@ -27,8 +28,11 @@ def printed(page: Path) -> bytes:
         command = [browser, *_QUIET, f"--user-data-dir={scratch}/profile", f"--virtual-time-budget={_DRAWING_MS}"]
         command += ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []  # which root cannot have
         command += ["--no-pdf-header-footer", f"--print-to-pdf={target}", page.resolve().as_uri()]
+        known = {name: os.environ[name] for name in _NEEDED if name in os.environ}  # its keys are no browser's business
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S, check=False)  # noqa: S603  the user's browser
+            done = subprocess.run(  # noqa: S603  the user's browser
+                command, env=known, capture_output=True, text=True, timeout=LONGEST_S, check=False
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise ReportError(f"no PDF: {browser} could not print {page.name}: {error}") from None
         if done.returncode or not target.is_file():
