@@ -136,7 +136,9 @@ class Actor:
             return DatabaseError(unreachable(error, self._url))
         words = mask(self._url.scrub(error.diag.message_primary or "the statement failed"))
         reason = meaning(error.sqlstate, words)
-        more = " ".join(filter(None, (error.diag.message_detail, error.diag.message_hint)))
+        # A detail quotes the row that failed, or its key: whose row that is, is nobody's business.
+        about_rows = (error.diag.message_detail or "").startswith(("Failing row", "Key ("))
+        more = " ".join(filter(None, ("" if about_rows else error.diag.message_detail, error.diag.message_hint)))
         return QueryFailed(
             reason,
             reason=reason,

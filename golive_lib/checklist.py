@@ -11,10 +11,9 @@ from golive_lib.checklist_items import Asked, Item, newest_tick
 from golive_lib.checklist_parts import AFTER, BEFORE, CANARY, after, before, canary
 from golive_lib.db import Clock
 from golive_lib.errors import QueryError, UsageError
-from golive_lib.formats import mask
 from golive_lib.history import TICK
 from golive_lib.judge import Status, Verdict, worst
-from golive_lib.leaks import leak, secrets_of
+from golive_lib.leaks import plainly
 from golive_lib.ledger import Ledger
 from golive_lib.plan_types import instant
 from golive_lib.proof import Proofs
@@ -140,7 +139,7 @@ def tick(
     """
     checklist = examine(launch)
     item = _tickable(checklist, key)
-    who, what = (_plain(name, text, launch) for name, text in (("--by", by), ("--note", note)))
+    who, what = (plainly(name, text, launch.env) for name, text in (("--by", by), ("--note", note)))
     last = newest_tick(checklist.asked, key)
     if not done and not (last and last.data.get("done")):
         raise UsageError(f"{key}: there is no tick to take back")
@@ -167,13 +166,3 @@ def _tickable(checklist: Checklist, key: str) -> Item:
     if checklist.asked.landed is None:
         raise UsageError(f"{key}: {item.seen}; what is ticked before that would not count")
     return item
-
-
-def _plain(option: str, text: str, launch: Launch) -> str:
-    """Return what a person wrote, masked and in one line."""
-    line = " ".join(text.split())
-    if not line:
-        raise UsageError(f"{option} is empty; the record says who ticked it, and why")
-    if held := leak(line, secrets_of(launch.env)):
-        raise UsageError(f"{option} holds {held}; nothing was recorded")
-    return mask(line)

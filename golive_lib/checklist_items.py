@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from golive_lib.errors import LedgerError
 from golive_lib.formats import age, duration, mask
-from golive_lib.history import ROLLBACK, TICK
+from golive_lib.history import TICK
 from golive_lib.judge import Status, worst
 from golive_lib.proof import Point, Proof
 from golive_lib.records import file_faults, judged
@@ -71,8 +71,7 @@ class Asked:
     @property
     def rolled_back(self) -> Happened | None:
         """The last rollback that was executed, or may have been: one that failed changed nothing."""
-        done = [each for each in self.history.of(ROLLBACK) if each.word("state") != "failed"]
-        return done[-1] if done else None
+        return max(self.history.rollbacks, key=lambda each: (each.at, each.seq), default=None)
 
     @property
     def landed(self) -> datetime | None:
@@ -99,7 +98,8 @@ def by_person(asked: Asked, item: Item, seen: str, *, ready: bool) -> Item:
     """Return an item that is ticked by a person's word, once the kit has nothing against it."""
     item = replace(item, person=True)
     tick = newest_tick(asked, item.key)
-    if tick and tick.data.get("done") and ready:
+    # What was ticked before there was this evidence was another's.
+    if tick and tick.data.get("done") and ready and (item.at is None or tick.at >= item.at):
         said = f"ticked by {tick.word('by')}: {tick.word('note')}"
         return replace(item, status=Status.GREEN, seen=mask(said), at=tick.at, record=tick.seq, next="")
     if not ready:

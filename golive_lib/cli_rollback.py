@@ -17,6 +17,7 @@ from golive_lib.formats import duration
 from golive_lib.grid import SHAPES
 from golive_lib.judge import EXIT_CODES, Status, gate, worst
 from golive_lib.launch import open_launch
+from golive_lib.leaks import plainly
 from golive_lib.ledger import Ledger
 from golive_lib.settings import ADMIN_URL, environment, outputs_folder
 from golive_lib.show import table
@@ -75,13 +76,14 @@ def rollback(  # noqa: PLR0913, PLR0917  the command's options
     target = outputs or outputs_folder(environment(Path.cwd()))
     with database(db_url, plan):
         launch = open_launch()
+        name = plainly("--by", by, launch.env) if by.strip() else ""
         if rehearse:
-            return _rehearse(launch, target, by.strip())
+            return _rehearse(launch, target, name)
         if level == REVERT:
             return _show_revert(launch)
         if not execute:
             return _show(launch, level or 1, target)
-        return _execute(launch, level or 1, Asked(target, began, by.strip(), yes=yes))
+        return _execute(launch, level or 1, Asked(target, began, name, yes=yes))
 
 
 def process_age() -> float:

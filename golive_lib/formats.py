@@ -29,8 +29,10 @@ def missing(value: Any) -> bool:  # noqa: ANN401  a cell of a DataFrame may be a
     """Return whether a cell holds no value: None, NaN, NaT or pandas' NA."""
     if value is None or isinstance(value, float):
         return value is None or math.isnan(value)
-    pandas = sys.modules.get("pandas")  # a value of its kind has loaded it, and no other command needs to
-    return bool(pandas and pandas.api.types.is_scalar(value) and pandas.isna(value))
+    pandas: Any = sys.modules.get("pandas")  # a value of its kind has loaded it, and no other command needs to
+    if not hasattr(pandas, "api"):  # none, or another thread is in the middle of importing it
+        return False
+    return bool(pandas.api.types.is_scalar(value) and pandas.isna(value))
 
 
 def number(value: float | Decimal | None, unit: str | None = None) -> str:

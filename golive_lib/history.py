@@ -53,11 +53,31 @@ class History:
         """Return the records of a kind, in their order."""
         return tuple(each for each in self.records if each.kind == kind)
 
+    @property
+    def rollbacks(self) -> tuple[Happened, ...]:
+        """The rollbacks that may have changed something, in the ledger's order: no attempt that failed.
+
+        One that only began counts until it has an end, for whoever was killed in the middle may have done it.
+        """
+        counting: list[Happened] = []
+        for each in sorted(self.of(ROLLBACK), key=lambda each: each.seq):
+            if each.word("state") != "begun" and counting and _began(counting[-1], each):
+                counting.pop()
+            if each.word("state") != "failed":
+                counting.append(each)
+        return tuple(counting)
+
     def runs(self, notebook: str) -> Iterator[tuple[Happened, RunRecord]]:
         """Give the runs of a notebook that judged something, in their order."""
         for each in self.records:
             if each.run and each.run.notebook == notebook:
                 yield each, each.run
+
+
+def _began(begun: Happened, end: Happened) -> bool:
+    """Say whether a record is the beginning of the attempt that another ends."""
+    same = ("level", "by", "login")
+    return begun.word("state") == "begun" and all(begun.word(key) == end.word(key) for key in same)
 
 
 def read(outputs: Path, launch: str, database: str, until: datetime) -> History:

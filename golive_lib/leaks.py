@@ -8,7 +8,8 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
-from golive_lib.errors import SettingsError
+from golive_lib.errors import SettingsError, UsageError
+from golive_lib.formats import mask
 from golive_lib.settings import is_url, parse_url
 
 if TYPE_CHECKING:
@@ -78,6 +79,23 @@ def leak(text: str, secrets: tuple[str, ...]) -> str | None:
     if _KEY.search(text):
         return "a key"
     return None
+
+
+def plainly(option: str, text: str, env: Mapping[str, str]) -> str:
+    """Return what a person wrote for the record, masked and in one line.
+
+    Raises UsageError for an empty text, one that is no Unicode, and one that holds a secret.
+    """
+    line = " ".join(text.split())
+    if not line:
+        raise UsageError(f"{option} is empty; the record says who it was, and why")
+    if held := leak(line, secrets_of(env)):
+        raise UsageError(f"{option} holds {held}; nothing was recorded")
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{option} is no UTF-8 text; nothing was recorded") from None
+    return mask(line)
 
 
 def without_keys(text: str) -> str:

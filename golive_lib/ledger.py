@@ -28,6 +28,7 @@ SCHEMA = 1
 LEDGER = "ledger.jsonl"
 HEAD = "ledger.head"
 REPAIR = "repair"
+LOST = f"{HEAD} was missing"
 NOTHING = "0" * 64  # what the first line carries as the hash before it
 _HERE = threading.Lock()  # a lock on a file holds between processes alone
 
@@ -100,6 +101,8 @@ class Ledger:
 
     def audit(self) -> Audit:
         """Look for records that were edited, removed or put in another order."""
+        if not self.path.parent.is_dir():
+            raise LedgerError(f"{self.path.parent}: there is no such folder, so no ledger; see --outputs")
         with self._locked():
             content, head = self._read(), self._known_head()
         lines, torn = _split(content)
@@ -112,6 +115,8 @@ class Ledger:
                 faults.append(str(error))
         faults += _chain_faults(entries)
         faults += _head_faults(entries, head)
+        repairs = ((entry.seq, str(entry.data.get("what"))) for entry, _ in entries if entry.kind == REPAIR)
+        faults += [f"record {seq}: {what}" for seq, what in repairs if LOST in what]  # what went then, went for good
         return Audit(len(lines), entries[-1][1] if entries else NOTHING, tuple(dict.fromkeys(faults)))
 
     def _add(self, head: _Head, kind: str, data: Mapping[str, Any]) -> tuple[Entry, _Head]:
@@ -136,7 +141,7 @@ class Ledger:
         lines, torn = _split(self._read())
         aside = self._put_aside(torn) if torn else ""
         if head is None:
-            lost = f"{HEAD} was missing, so nobody can tell whether the last records were removed" if lines else ""
+            lost = f"{LOST}, so nobody can tell whether the last records were removed" if lines else ""
             return self._last(lines), "; ".join(filter(None, (aside, lost)))
         later = [line for line in lines if self._number(line) > head.seq]
         # Written, but the head was not: the machine stopped in between. Anything else is for `verify` to find.
@@ -165,20 +170,23 @@ class Ledger:
 
     def _entry(self, line: bytes, number: int) -> Entry:
         try:
-            entry = Entry(**json.loads(line))
+            data = json.loads(line)
+            if int(data.get("schema", 0)) > SCHEMA:
+                raise LedgerError(f"{self.path}: line {number} was written by a newer golive; use that one")
+            entry = Entry(**data)
             _ = entry.written_at, entry.seq + 1, dict(entry.data)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             what = f"line {number} of the ledger cannot be read as a record: {error}"
             raise LedgerError(f"{self.path}: {what}") from None
-        if entry.schema > SCHEMA:
-            raise LedgerError(f"{self.path}: line {number} was written by a newer golive; use that one")
         return entry
 
     def _known_head(self) -> _Head | None:
         try:
-            return _Head(**json.loads(self._head.read_text(encoding="utf-8")))
+            head = _Head(**json.loads(self._head.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+        sound = (type(head.seq), type(head.hash), type(head.bytes)) == (int, str, int)
+        return head if sound else None
 
     def _read(self) -> bytes:
         try:
@@ -234,9 +242,9 @@ def _chain_faults(entries: list[tuple[Entry, str]]) -> Iterator[str]:
         if entry.seq <= before:
             yield f"record {entry.seq} stands behind record {before}: the order was changed"
         elif entry.seq > before + 1:
-            gone = [seq for seq in range(before + 1, entry.seq) if seq not in everywhere]
-            if gone:
-                yield f"{_named(gone)} removed before record {entry.seq}"
+            moved = sum(before < seq < entry.seq for seq in everywhere)
+            if moved < entry.seq - before - 1:
+                yield f"{_named(before + 1, entry.seq - 1)} removed before record {entry.seq}"
             else:
                 yield f"record {entry.seq} stands behind record {before}: the order was changed"
         elif entry.prev != hash_before:
@@ -257,12 +265,10 @@ def _head_faults(entries: list[tuple[Entry, str]], head: _Head | None) -> Iterat
     hashes = {entry.seq: own for entry, own in entries}
     last = max(hashes, default=0)
     if last < head.seq:
-        yield f"{_named(list(range(last + 1, head.seq + 1)))} removed from the end"
+        yield f"{_named(last + 1, head.seq)} removed from the end"
     elif hashes.get(head.seq) not in (None, head.hash):
         yield f"record {head.seq} was edited: the head carries another hash of it"
 
 
-def _named(numbers: list[int]) -> str:
-    if len(numbers) == 1:
-        return f"record {numbers[0]} was"
-    return f"records {numbers[0]} to {numbers[-1]} were" if numbers else "nothing was"
+def _named(first: int, last: int) -> str:
+    return f"record {first} was" if first == last else f"records {first} to {last} were"

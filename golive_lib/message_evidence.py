@@ -27,7 +27,7 @@ from golive_lib.message_facts import (
     items,
     not_green,
 )
-from golive_lib.message_runs import AFTERCARE, CANARY, READINESS, Said, changed, done, said
+from golive_lib.message_runs import AFTERCARE, CANARY, READINESS, Said, done, said
 from golive_lib.records import judged
 from golive_lib.verdicts import Status, Verdict
 
@@ -168,7 +168,7 @@ def _lacking(one: Said) -> list[str]:
     red = [titles[key] for key in plan.kpis if key not in kpis or kpis[key].status != Status.GREEN]
     red += [point.title for point in not_green(points)]
     red += [plan.due[key].title for key in plan.due if key not in one.judged["due"]]
-    back = [each for each in one.history.of(ROLLBACK) if each.at >= one.started and changed(each)]
+    back = [each for each in one.history.rollbacks if each.at >= one.started]
     after = [(each, other) for each, other in one.history.runs(AFTERCARE) if each.at >= one.started]
     seen = kpis.get(RLS)
     checks = {

@@ -67,6 +67,11 @@ class Said:
         later = [each for each in self.history.of(ROLLBACK) if each.seq > self.happened.seq]
         return max(later, key=lambda each: (done(each), each.seq), default=None)
 
+    @property
+    def undone(self) -> bool:
+        """Whether a rollback since the run may have changed something."""
+        return any(each.seq > self.happened.seq for each in self.history.rollbacks)
+
     def refusal(self, kind: Kind, why: str) -> UsageError:
         """Return the error that says why there is no such message."""
         return UsageError(f"no {kind} message for run {self.run.run_id}: {why}")
@@ -75,11 +80,6 @@ class Said:
 def done(rolled: Happened) -> bool:
     """Say whether a rollback was done, and seen to be done."""
     return rolled.word("state") == "done" and rolled.data.get("verified") is True
-
-
-def changed(rolled: Happened) -> bool:
-    """Say whether a rollback may have changed anything: one that failed did not."""
-    return rolled.word("state") != "failed"
 
 
 def said(plan: Plan, history: History, now: datetime, kind: Kind | None, run_id: str = "") -> tuple[Kind, Said]:
@@ -146,7 +146,7 @@ def _fresh(one: Said, kind: Kind) -> None:
     newest = same[-1].run
     if newest and newest.verdict != run.verdict:
         raise one.refusal(kind, f"it is out of date: {newest.run_id} says {newest.verdict}")
-    if kind in {Kind.GO, Kind.HOLD, Kind.SUCCESS} and one.rolled and changed(one.rolled):
+    if kind in {Kind.GO, Kind.HOLD, Kind.SUCCESS} and one.undone and one.rolled:
         raise one.refusal(kind, f"a rollback was recorded since, at {one.rolled.at:%Y-%m-%d %H:%MZ}")
     if kind is not Kind.ESCALATION and run.plan != sha256(one.plan.path.read_bytes()).hexdigest():
         raise one.refusal(kind, f"it was judged by another plan than {one.plan.path.name} now is; judge it again")

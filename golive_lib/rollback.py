@@ -72,7 +72,7 @@ class Execution:
             "launch": launch.plan.name,
             "database": str(launch.database.url),
             "at": self.at,
-            "by": mask(by) or user(),
+            "by": by or user(),
             "login": self.login,
             "level": self.level,
             "state": self.state,
@@ -171,16 +171,17 @@ class _Attempt:
 
     def made(self) -> Execution:
         try:
-            already = self._applied()
-        except Unconfirmed:
-            return self._settled("the connection was lost after COMMIT was sent")
+            try:
+                already = self._applied()
+            except Unconfirmed:
+                return self._settled("the connection was lost after COMMIT was sent")
+            return self._settled("was so already; nothing was changed" if already else "")
         except GoliveError as error:
             self._ended(FAILED, f"failed, and nothing was changed: {str(error).splitlines()[0]}")
             raise
-        except BaseException:  # Ctrl-C, or told to end: perhaps while it was being committed
+        except BaseException:  # Ctrl-C, or told to end: perhaps while it was being committed or verified
             self._ended(UNKNOWN, f"interrupted; 'golive rollback --level {self._lever.level}' shows how it stands")
             raise
-        return self._settled("was so already; nothing was changed" if already else "")
 
     def _applied(self) -> bool:
         """Run the steps in one transaction, unless everything is so already: then say so."""
@@ -252,12 +253,13 @@ class _Attempt:
         if fate != COMMITTED:
             said = f"unknown: {happened}; whether it was applied nobody could say; safe to repeat"
             return self._ended(UNKNOWN, said)
-        wrong = {name: _part(seen or {}, [name]).get(name) for name, value in self._wanted.items()}
+        if seen is None or not self._wanted:
+            return self._ended(DONE, "committed, and nothing shows whether it worked: no view of it can be looked at")
+        wrong = {name: _part(seen, [name]).get(name) for name, value in self._wanted.items()}
         wrong = {name: value for name, value in wrong.items() if value != self._wanted[name]}
         if wrong:
             name, value = next(iter(wrong.items()))
-            found = "cannot be read back" if seen is None else f"reads back as {value or 'missing'}"
-            return self._ended(DONE, f"committed, and yet {name} {found}: look at it now")
+            return self._ended(DONE, f"committed, and yet {name} reads back as {value or 'missing'}: look at it now")
         late = "" if took <= within else ": LATER THAN ALLOWED"
         times = f"verified {duration(took * 1000)} after the command, {duration(within * 1000)} allowed{late}"
         return self._ended(DONE, "; ".join(filter(None, (happened, times))), verified=True)

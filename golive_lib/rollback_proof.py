@@ -11,7 +11,7 @@ from golive_lib.judge import Status
 from golive_lib.ledger import Ledger
 from golive_lib.levers import levels, lever
 from golive_lib.proof import Point, Proof
-from golive_lib.rollback_rehearsal import REHEARSAL, rehearsed_files
+from golive_lib.rollback_rehearsal import REHEARSAL, rehearsed_files, release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 TITLE = "Rollback, rehearsed"
 AGAIN = "golive rollback --rehearse"
-_NAMES = {"flags": "the flags it sets", "write_sha256": "rollback/set_flag.sql", "views_sha256": "the file of views"}
+_NAMES = {
+    "flags": "the flags it sets",
+    "write_sha256": "rollback/set_flag.sql",
+    "views_sha256": "the file of views",
+    "release": "the release",
+}
 _TITLES = {"1": "level 1, the flag off", "2": "level 2, the views", "3": "level 3, the release reverted"}
 
 
@@ -89,6 +94,7 @@ def _same(launch: Launch, record: Mapping[str, Any]) -> Point:
     what = "what would be run"
     try:
         current = rehearsed_files(tuple(lever(launch, level) for level in levels(launch)))
+        current["release"] = release(launch)
     except GoliveError as error:
         return Point(what, Status.RED, str(error).splitlines()[0], f"mend it, then {AGAIN}")
     changed = [_NAMES[name] for name, value in current.items() if record[name] != value]

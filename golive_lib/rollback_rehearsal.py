@@ -132,13 +132,20 @@ class RollbackRehearsal:
             "launch": launch.plan.name,
             "database": str(launch.database.url),
             "at": self.at.isoformat(),
-            "by": mask(by) or user(),
+            "by": by or user(),
             "login": self.login,
             "verdict": self.outcome.verdict.value,
             "sentence": self.outcome.sentence,
             "levels": found,
             **rehearsed_files(self.levels),
+            "release": release(launch),
         }
+
+
+def release(launch: Launch) -> str:
+    """Return what level 3 would take back, and from what."""
+    rules = launch.plan.rollback
+    return f"{rules.commit} in {rules.branch or 'what is checked out'}" if rules.commit else ""
 
 
 def rehearsed_files(found: tuple[LevelTried, ...] | tuple[Lever, ...]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ _CONTROL = re.compile(
 )
 _BEGIN = re.compile(r"(begin( work| transaction)?|start transaction)")
 _COMMIT = re.compile(r"(commit|end)( work| transaction)?")
+_SESSION = re.compile(r"(set(?! local\b| constraints\b)|reset|discard)\b")
 _COPY = re.compile(r"copy\b.*\b(from stdin|to stdout)\b")
 _HEAD = 4  # words of a command that say whether it makes a routine
 
@@ -77,6 +78,9 @@ def read_script(text: str, path: Path) -> Script:
             said = _shown(command.text)
             rule = "it would end the transaction that makes this all or nothing; take it out"
             raise QueryError(f"{command.where}: {said!r} begins or ends a transaction, or sets its mode: {rule}")
+        if _SESSION.match(command.words):
+            rule = "it would outlive this transaction, for the app's sessions too behind a pooler; write SET LOCAL"
+            raise QueryError(f"{command.where}: {_shown(command.text)!r}: {rule}")
         if _COPY.match(command.words):
             raise QueryError(f"{command.where}: {_shown(command.text)!r}: COPY may not read from the file; use INSERT")
     if not commands:

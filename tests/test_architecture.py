@@ -13,9 +13,18 @@ from golive_lib.query import load
 
 ROOT = Path(__file__).parents[1]
 LAYERS = (
-    ("errors", "settings", "leaks", "plan_types", "plan_readiness", "plan_aftercare", "plan_night", "plan_schedule"),
     (
+        "errors",
+        "settings",
         "formats",
+        "leaks",
+        "plan_types",
+        "plan_readiness",
+        "plan_aftercare",
+        "plan_night",
+        "plan_schedule",
+    ),
+    (
         "verdicts",
         "statement",
         "script",

@@ -526,3 +526,20 @@ def test_commands_report_and_tick(healthy: DemoDatabase, launched: tuple[Launch,
     nameless = golive(healthy, past.outputs, "tick", "recordings", "--note", "heard")
     assert (nameless.returncode, "--by" in nameless.stderr) == (2, True)
     assert json.loads((next(past.outputs.glob("[!.]*-checklist-*")) / JUDGED).read_text())["open"][0]["next"]
+
+
+def test_a_failed_rollback_unticks_nothing(past: Past) -> None:
+    """An attempt that began and failed changed nothing; one that began and has no end may have."""
+    past.stage(10)
+    for state in ("begun", "failed"):
+        past.rollback("2026-03-24T10:30:00+00:00", state)
+    assert item(past.list(), "canary_10").status is Status.GREEN
+    past.rollback("2026-03-24T10:40:00+00:00", "begun")
+    assert item(past.list(), "canary_10").status is Status.AMBER
+
+
+def test_a_tick_does_not_count_for_later_evidence(past: Past) -> None:
+    """Who listened to yesterday's sample has not heard today's."""
+    past.whole()
+    past.care("2026-03-26T22:00:00+00:00")
+    assert item(past.list("2026-03-26T23:00:00+00:00"), "recordings").status is not Status.GREEN

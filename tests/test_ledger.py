@@ -229,3 +229,32 @@ def test_the_ledger_is_one_json_line_a_record(ledger: Ledger) -> None:
         5,
     ]
     assert "كريم" in ledger.path.read_text()
+
+
+def test_a_missing_head_stays_a_fault(ledger: Ledger, tmp_path: Path) -> None:
+    """A record cut off with the head is gone for good: no later record makes the ledger whole again."""
+    rewrite(ledger, lines(ledger)[:-1])
+    (tmp_path / HEAD).unlink()
+    ledger.append("tick", {"item": "next"})
+    assert ["was missing" in fault for fault in ledger.audit().faults] == [True]
+
+
+@pytest.mark.parametrize("head", ['{"seq": "x", "hash": "", "bytes": 0}', '{"seq": 1.5, "hash": "a", "bytes": 1}', "{}"])
+def test_a_head_of_another_shape_is_none(ledger: Ledger, tmp_path: Path, head: str) -> None:
+    """It is mended as a missing one, and the next record has the next number."""
+    (tmp_path / HEAD).write_text(head)
+    assert ledger.audit().faults != ()
+    assert ledger.append("tick", {"item": "next"}).seq == RECORDS + 2  # behind the repair
+
+
+def test_a_number_out_of_all_bounds_is_named_by_its_ends(ledger: Ledger) -> None:
+    """A forged number costs no memory."""
+    rewrite(ledger, [line.replace(b'"seq": 4', b'"seq": 400000000') for line in lines(ledger)])
+    assert "records 4 to 399999999 were removed before record 400000000" in ledger.audit().faults
+
+
+def test_a_folder_that_is_not_there_has_no_ledger(tmp_path: Path) -> None:
+    """A slip in the path is said, and makes no folder."""
+    with pytest.raises(LedgerError, match="there is no such folder"):
+        Ledger(tmp_path / "typo").audit()
+    assert not (tmp_path / "typo").exists()
