@@ -119,6 +119,8 @@ class Actor:
 
     @contextmanager
     def _savepoint(self, question: Question, values: Mapping[str, object] | None) -> Iterator[psycopg.Cursor[Any]]:
+        if isinstance(question, Statement):
+            values = values or {}  # its percent signs are doubled, as for a statement with values
         written = question.driver_sql().encode() if isinstance(question, Statement) else question
         with self._failing(), self._connection.transaction(), self._connection.cursor() as cursor:
             cursor.execute(written, values)  # type: ignore[arg-type]  # every Composable is a query

@@ -239,7 +239,9 @@ def test_a_missing_head_stays_a_fault(ledger: Ledger, tmp_path: Path) -> None:
     assert ["was missing" in fault for fault in ledger.audit().faults] == [True]
 
 
-@pytest.mark.parametrize("head", ['{"seq": "x", "hash": "", "bytes": 0}', '{"seq": 1.5, "hash": "a", "bytes": 1}', "{}"])
+@pytest.mark.parametrize(
+    "head", ['{"seq": "x", "hash": "", "bytes": 0}', '{"seq": 1.5, "hash": "a", "bytes": 1}', "{}"]
+)
 def test_a_head_of_another_shape_is_none(ledger: Ledger, tmp_path: Path, head: str) -> None:
     """It is mended as a missing one, and the next record has the next number."""
     (tmp_path / HEAD).write_text(head)

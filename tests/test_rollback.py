@@ -461,3 +461,18 @@ def test_wrong_use_is_said(
     """A clear message and an exit code; the read-only URL never stands in for the admin's."""
     done = golive(here, healthy, *arguments, **env)
     assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+
+
+@pytest.mark.parametrize("text", ["grant usage on schema public to anon", "do $$ begin perform 1; end $$"])
+def test_level_2_that_shows_nothing_is_not_verified(clone: Clone, here: Path, text: str) -> None:
+    """A file after which no view can be looked at is committed, and nobody says that it worked."""
+    own_views(here, text)
+    done = golive(here, clone(), "--level", "2", "--execute", "--yes")
+    assert (done.returncode, "nothing shows whether it worked" in done.stdout) == (3, True), done.stderr
+
+
+def test_a_secret_is_no_name(clone: Clone, here: Path) -> None:
+    """Whoever pastes a key for their name is refused before anything is done."""
+    demo = clone()
+    done = golive(here, demo, "--level", "1", "--execute", "--yes", "--by", "sb_" + "secret_" + "abcdefgh1234")
+    assert (done.returncode, "--by holds a key" in done.stderr, flags(demo.url)) == (2, True, ON)

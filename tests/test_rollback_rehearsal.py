@@ -117,7 +117,7 @@ def test_view_past_the_policies_is_amber(clone: Clone, here: Path) -> None:
     )
     found = rehearsed(demo, own_views(here, text)).levels[1].tried
     assert [each.status for each in found[:4]] == [Status.AMBER, Status.GREEN, Status.GREEN, Status.AMBER]
-    assert "bare passes by the policies of profiles" in found[0].said
+    assert "public.bare passes by the policies of profiles" in found[0].said
 
 
 def test_hidden_commit_keeps_nothing(clone: Clone, here: Path) -> None:
@@ -150,7 +150,7 @@ def test_what_only_commit_would_find(clone: Clone, here: Path) -> None:
 
 def test_lock_timeout_that_the_file_lifts_is_amber(clone: Clone, here: Path) -> None:
     """On the night it might wait for ever."""
-    found = rehearsed(clone(), own_views(here, "set lock_timeout = 0; create view v as select 1 as a")).levels[1]
+    found = rehearsed(clone(), own_views(here, "set local lock_timeout = 0; create view v as select 1 as a")).levels[1]
     assert [(each.where, each.status) for each in found.tried if each.status is not Status.GREEN] == [
         ("lock timeout held", Status.AMBER)
     ]

@@ -101,3 +101,14 @@ def test_one_pair_around_everything_is_left_out(begin: str, end: str) -> None:
 def test_looks_like_control_and_is_not(text: str) -> None:
     """A name is no command."""
     assert [command.text for command in read_script(text, FILE).commands] == [text]
+
+
+@pytest.mark.parametrize(
+    "text", ["set search_path = samia", "SET statement_timeout = 1234", "reset all", "discard all"]
+)
+def test_what_would_outlive_the_transaction_is_refused(text: str) -> None:
+    """Behind a pooler it would hold for the app's own sessions; what ends with the transaction may stay."""
+    with pytest.raises(QueryError, match=r":2: .*write SET LOCAL"):
+        read_script(f"select 1;\n{text};\n", FILE)
+    local = "set local search_path = public;\nset constraints all immediate;\n"
+    assert len(read_script(local, FILE).commands) == 2
