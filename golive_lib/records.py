@@ -114,7 +114,11 @@ def history(outputs: Path) -> History:
 
 def read_records(outputs: Path, notebook: str = "*") -> list[RunRecord]:
     """Return the records of all runs, of one notebook if it is named; one that cannot be read is listed as failed."""
-    return [record for record in history(outputs).records if notebook in ("*", record.notebook)]
+    every = history(outputs).records
+    if notebook == "*":
+        return list(every)
+    # Of a run whose record cannot be read only the folder's name tells which notebook it was.
+    return [record for record in every if record.notebook == notebook or f"-{notebook}-" in record.notebook]
 
 
 def ledger_records(outputs: Path) -> list[RunRecord]:

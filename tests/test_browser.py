@@ -83,7 +83,7 @@ def module_api(healthy: DemoDatabase) -> Iterator[Api]:
         yield api
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # a second playwright cannot start while one is at work
 def browser() -> Iterator[Browser]:
     """Run one browser for all tests."""
     with chromium() as running:
