@@ -74,7 +74,7 @@ err = Console(stderr=True)
 
 def step(text: str) -> None:
     """Say on the error stream what is being done."""
-    err.print(Text(f"· {text}", style="dim"))
+    err.print(Text(f"· {text}", style="dim"), soft_wrap=True)
 
 
 @contextmanager

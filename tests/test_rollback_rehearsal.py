@@ -56,12 +56,15 @@ def here(tmp_path: Path) -> Path:
 
 
 def everything(demo: DemoDatabase) -> list[str]:
-    """Return the catalog's rows and the flags, with the versions of each."""
+    """Return the catalog's rows and the flags, with the versions of each; what a vacuum counts in place is left out."""
+    counted = "- 'relpages' - 'reltuples' - 'relallvisible' - 'relallfrozen' - 'relfrozenxid' - 'relminmxid'"
     with psycopg.connect(demo.admin_url.replace("+psycopg", "")) as admin:
         return [
             str(row)
             for name in (*NAMES, "feature_flags")
-            for row in admin.execute(f"select xmin::text, md5(t::text) from {name} t order by 1, 2").fetchall()
+            for row in admin.execute(
+                f"select xmin::text, md5((to_jsonb(t) {counted})::text) from {name} t order by 1, 2"
+            ).fetchall()
         ]
 
 
