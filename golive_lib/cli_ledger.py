@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from golive_lib.console import Outputs, err, out
+from golive_lib.errors import LedgerError
 from golive_lib.ledger import Ledger
 from golive_lib.records import audit
 from golive_lib.settings import environment, outputs_folder
@@ -28,6 +29,8 @@ def register(app: typer.Typer) -> None:
 def verify(outputs: Outputs = None) -> int:
     """Look for records that were edited, removed or put in another order, and for published files that were."""
     target = outputs or outputs_folder(environment(Path.cwd()))
+    if not target.is_dir():
+        raise LedgerError(f"{target}: there is no such folder, so no ledger; see --outputs")
     found = audit(target)
     for fault in found.faults:
         out.print(Text(f"✕ {fault}", style="red"), soft_wrap=True)

@@ -210,6 +210,8 @@ def test_ledger_is_verified_and_printed(here: Path) -> None:
     shown = golive(here, "ledger", "show", "tick").stdout.splitlines()
     assert [json.loads(line)["data"]["item"] for line in shown] == ["one", "two"]
     ledger.path.write_text(ledger.path.read_text().replace("one", "won"))
+    slip = golive(here, "ledger", "verify", "--outputs", "typo")
+    assert (slip.returncode, "there is no such folder" in slip.stderr, (here / "typo").exists()) == (1, True, False)
     edited = golive(here, "ledger", "verify")
     assert (edited.returncode, "record 1 was edited" in edited.stdout) == (4, True)
 
