@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -93,13 +94,13 @@ class Proof(Brief):
         }
 
 
-class Section(Brief):
+class Section(Brief, ABC):
     """A part of a report that one item of its list is proven by."""
 
     @property
+    @abstractmethod
     def proof(self) -> Proof:
         """The item."""
-        raise NotImplementedError
 
     @property
     def in_short(self) -> str:
