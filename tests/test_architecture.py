@@ -46,7 +46,7 @@ LAYERS = (
         "inks",
         "charts",
     ),
-    ("answers", "waiting", "db", "acting"),
+    ("answers", "waiting", "db", "engines", "known_answers", "acting"),
     ("checks", "proof"),
     (
         "launch",
@@ -247,7 +247,9 @@ def test_sql_lives_in_query_files() -> None:
         "acting.py",
         "db.py",
         "dump.py",
+        "engines.py",
         "guards.py",
+        "known_answers.py",
         "marks.py",
         "owners.py",
         "query.py",
