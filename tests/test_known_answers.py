@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
@@ -60,7 +60,7 @@ def earlier_of_two(frame: pd.DataFrame) -> pd.DataFrame:
 
 def nulls_move(frame: pd.DataFrame) -> pd.DataFrame:
     """Put the nulls at the other end."""
-    return frame.iloc[[*range(1, len(frame)), 0]] if pd.isna(frame.iloc[0, 0]) else frame.iloc[[-1, 0, 1]]
+    return frame.iloc[[1, 2, 0]] if frame["x"].isna().iloc[0] else frame.iloc[[2, 0, 1]]
 
 
 def null_counts(frame: pd.DataFrame) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def from_the_epoch(frame: pd.DataFrame) -> pd.DataFrame:
 
 def tied(frame: pd.DataFrame) -> pd.DataFrame:
     """Fall a hair below what all rows are."""
-    return frame.assign(several=[[2000.1, 2000.1, 2000.0999999999997, 2000.1]])
+    return frame.assign(several=pd.Series([[2000.1, 2000.1, 2000.0999999999997, 2000.1]]))
 
 
 TRAPS: dict[str, tuple[str, Change, str]] = {
@@ -159,7 +159,6 @@ def test_an_engine_that_answers_nothing_is_refused(postgres: Snapshot) -> None:
     """No rows are no answer."""
 
     def ask(statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
-        frame: Any = postgres.frame(statement, values)
-        return frame.iloc[:0]
+        return postgres.frame(statement, values).iloc[:0]
 
     assert len(examine(ask)) == len(QUESTIONS)
