@@ -69,6 +69,9 @@ LAYERS = (
         "backup",
         "storage_manifest",
         "storage",
+        "archive",
+        "archive_figures",
+        "archiving",
         "owners",
         "rls_catalog",
         "rls_rules",
@@ -152,6 +155,7 @@ LAYERS = (
     (
         "console",
         "cli_canary",
+        "cli_archive",
         "cli_backup",
         "cli_harden",
         "cli_rollback",
@@ -245,6 +249,8 @@ def test_sql_lives_in_query_files() -> None:
     ]
     assert sorted(set(select)) == [
         "acting.py",
+        "archive_figures.py",
+        "archiving.py",
         "db.py",
         "dump.py",
         "engines.py",
