@@ -46,7 +46,7 @@ LAYERS = (
         "inks",
         "charts",
     ),
-    ("answers", "waiting", "db", "acting"),
+    ("answers", "waiting", "db", "engines", "known_answers", "acting"),
     ("checks", "proof"),
     (
         "launch",
@@ -69,6 +69,9 @@ LAYERS = (
         "backup",
         "storage_manifest",
         "storage",
+        "archive",
+        "archive_figures",
+        "archiving",
         "owners",
         "rls_catalog",
         "rls_rules",
@@ -152,6 +155,7 @@ LAYERS = (
     (
         "console",
         "cli_canary",
+        "cli_archive",
         "cli_backup",
         "cli_harden",
         "cli_rollback",
@@ -245,9 +249,13 @@ def test_sql_lives_in_query_files() -> None:
     ]
     assert sorted(set(select)) == [
         "acting.py",
+        "archive_figures.py",
+        "archiving.py",
         "db.py",
         "dump.py",
+        "engines.py",
         "guards.py",
+        "known_answers.py",
         "marks.py",
         "owners.py",
         "query.py",
