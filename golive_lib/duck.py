@@ -25,6 +25,7 @@ from golive_lib.waiting import waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import timedelta
 
     import pandas as pd
 
@@ -61,10 +62,10 @@ _KEPT_AS_TEXT = {"uuid": "uuid", "time": "time", "jsonb": "json"}  # in the arch
 class DuckSnapshot:
     """The days an archive held when it was opened: they never change."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, archive: Archive, rules: DatabaseRules) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, archive: Archive, limit: timedelta) -> None:
         self._connection = connection
         self._archive = archive
-        self._limit = rules.statement_timeout.total_seconds()
+        self._limit = limit.total_seconds()
         self.clock = Clock(archive.until, fixed=True)
 
     def frame(self, statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
@@ -118,7 +119,7 @@ class DuckDB:
         """
         try:
             connection, archive = self._opened or self._open()
-            asked = DuckSnapshot(connection.cursor(), archive, self._rules)
+            asked = DuckSnapshot(connection.cursor(), archive, self._rules.statement_timeout)
         except (ArchiveError, duckdb.Error) as error:
             raise DatabaseError(str(error)) from None
         if not self._opened:
@@ -189,8 +190,12 @@ def _plain(named: tuple[str, str], column: Any) -> Iterable[Any]:  # noqa: ANN40
 
 def _failure(error: duckdb.Error, statement: Statement) -> QueryFailed:
     """Turn DuckDB's error into the reason of an unknown, with the file it is about."""
-    words = mask(" ".join(str(error).partition("\n")[0].split()))
-    if isinstance(error, duckdb.InterruptException):
-        words = "stopped by the statement timeout"
+    said = mask(" ".join(str(error).partition("\n")[0].partition(": ")[2].split()))
+    kinds = {
+        duckdb.InterruptException: "stopped by the statement timeout",
+        duckdb.CatalogException: "table missing",
+        duckdb.BinderException: "column missing",
+    }
+    words = f"{next((words for kind, words in kinds.items() if isinstance(error, kind)), 'query failed')}: {said}"
     where = f" ({statement.parts[-1].path})" if statement.parts else ""
     return QueryFailed(f"{words}{where}", reason=f"{words}{where}")
