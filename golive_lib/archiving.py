@@ -95,7 +95,7 @@ def archive_days(launch: Launch, folder: Path, asked: Asked, say: Say = lambda _
         _claim(launch, folder)
         archive = open_archive(folder)
         sources = chosen(launch, asked.sources or _usual(launch, archive))
-        with launch.database.snapshot() as snapshot:
+        with launch.postgres.snapshot() as snapshot:
             done = Done(_last_closed(launch, snapshot.clock), snapshot.clock.now.date())
             first = asked.since or _first(launch, snapshot, archive, sources)
         end = midnight(min(asked.until or done.closed, done.closed) + DAY)
@@ -133,7 +133,7 @@ def changed_days(launch: Launch, archive: Archive, asked: Asked, say: Say = lamb
             compared += 1
             try:
                 _same_columns(source, kept.columns)
-                with launch.database.snapshot() as snapshot:
+                with launch.postgres.snapshot() as snapshot:
                     differing = kept.checks.differ(_figures(launch, snapshot, source, day))
             except (QueryFailed, ArchiveError) as error:
                 differing = str(error)
@@ -221,7 +221,7 @@ class _Copy:
         if self.archive.days(self.source.name):
             _same_columns(self.source, self.archive.columns(self.source.name))
         drafted = self.work / ROWS
-        with self.launch.database.snapshot() as snapshot:
+        with self.launch.postgres.snapshot() as snapshot:
             now = snapshot.clock.now
             wanted = _figures(self.launch, snapshot, self.source, day)
             if before and (gone := before.checks.differ(wanted)):
@@ -295,7 +295,7 @@ def _claim(launch: Launch, folder: Path) -> None:
         return
     if strange := sorted(each.name for each in folder.iterdir() if not each.name.startswith(".")):
         raise ArchiveError(f"{folder}: is no archive and not empty, for there is {strange[0]}; name another folder")
-    owner = Owner(launch=launch.plan.name, database=launch.database.url.identity, timezone=launch.plan.timezone)
+    owner = Owner(launch=launch.plan.name, database=launch.postgres.url.identity, timezone=launch.plan.timezone)
     with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as work:
         draft = Path(work) / OWNER
         draft.write_bytes(OWNERS.dump_json(owner, indent=2))
@@ -303,7 +303,7 @@ def _claim(launch: Launch, folder: Path) -> None:
 
 
 def _same(launch: Launch, owner: Owner, folder: Path) -> None:
-    ours = (launch.plan.name, launch.database.url.identity, launch.plan.timezone)
+    ours = (launch.plan.name, launch.postgres.url.identity, launch.plan.timezone)
     if ours != (owner.launch, owner.database, owner.timezone):
         held = f"{owner.launch!r} on {owner.database}, {owner.timezone}"
         raise ArchiveError(f"{folder}: is the archive of {held}, not of {ours[0]!r} on {ours[1]}, {ours[2]}")

@@ -9,14 +9,14 @@ from golive_lib.errors import QueryFailed, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlglot import Expression
+    from sqlglot.expressions import Expr
 
     from golive_lib.statement import Statement
 
-# PostgreSQL's numeric has no end of digits: one without a scale becomes the widest, with room on both sides of the point.
+# PostgreSQL's numeric has no end of digits; without a scale it becomes the widest, with room on both sides.
 _NUMERIC = "decimal(38, 10)"
-# Exact as PostgreSQL's: a float's thousandfold falls beside the limit it should reach.
-_EPOCH = "cast(epoch_us({}) as decimal(18, 0)) * 0.000001"
+# Exact, as PostgreSQL's is: a thousand times a float may fall just short of the limit that it reaches.
+_EPOCH = "(cast(epoch_us({}) as decimal(18, 0)) * 0.000001)"
 
 
 def duckdb_sql(statement: Statement) -> str:
@@ -25,32 +25,37 @@ def duckdb_sql(statement: Statement) -> str:
     Raises QueryFailed for what cannot be translated, SettingsError where sqlglot is not installed.
     """
     try:
-        from sqlglot import ErrorLevel, errors, parse_one  # noqa: PLC0415  an extra's
+        from sqlglot import ErrorLevel, errors, exp, parse_one  # noqa: PLC0415  an extra's
     except ImportError:
         words = "an archive is asked through sqlglot, which is missing\n  next: pip install 'golive[engines]'"
         raise SettingsError(words) from None
     try:
         parsed = parse_one(statement.sql, read="postgres")
-        return parsed.transform(_rewritten, statement.types).sql("duckdb", unsupported_level=ErrorLevel.RAISE)
+        if not isinstance(parsed, exp.Query):
+            raise errors.ParseError("an archive is only read")
+        for node in reversed(list(parsed.walk())):  # the innermost first
+            _rewrite(node, statement.types)
+        return parsed.sql("duckdb", unsupported_level=ErrorLevel.RAISE)
     except errors.SqlglotError as error:
-        reason = f"DuckDB has no words for it: {' '.join(str(error).split())}"
+        reason = f"it cannot be put into DuckDB's words: {' '.join(str(error).split())}"
         raise QueryFailed(reason, reason=reason) from None
 
 
-def _rewritten(node: Expression, types: Mapping[str, str]) -> Expression:
-    """Return a part of a statement as DuckDB means what PostgreSQL does; called from the outside inwards."""
-    from sqlglot import exp  # noqa: PLC0415  as above
+def _rewrite(node: Expr, types: Mapping[str, str]) -> None:
+    """Put what DuckDB understands otherwise than PostgreSQL so that both mean the same; sqlglot does the rest."""
+    from sqlglot import exp, parse_one  # noqa: PLC0415  as above
 
     match node:
         case exp.Placeholder():
-            bound = isinstance(node.parent, exp.Cast) and node.parent.args.get("golive")
-            return node if bound else _cast(node, types[node.name])
-        case exp.Cast(this=value, to=exp.DataType(this=exp.DataType.Type.DECIMAL, expressions=[])):
-            return _cast(value, _NUMERIC)
-        case exp.Extract(this=exp.Var(this="EPOCH"), expression=moment):
-            return exp.paren(exp.maybe_parse(_EPOCH.format(moment.sql("duckdb")), dialect="duckdb"))
-    return node
-
-
-def _cast(node: Expression, type_: str) -> Expression:
-    ...
+            node.replace(exp.cast(node.copy(), types[node.name], dialect="postgres"))
+        case exp.Cast(args={"to": exp.DataType(this=exp.DataType.Type.DECIMAL, expressions=[])}):
+            node.set("to", exp.DataType.build(_NUMERIC, dialect="duckdb"))
+        case exp.Extract(args={"this": exp.Var(this="EPOCH"), "expression": moment}):
+            node.replace(parse_one(_EPOCH.format(moment.sql("duckdb")), read="duckdb"))
+        case exp.Coalesce():  # a decimal has no infinity, a double has
+            for value in node.expressions:
+                if isinstance(value, exp.Literal) and value.is_string and value.name.endswith("infinity"):
+                    value.replace(exp.cast(value.copy(), "double"))
+        case exp.WithinGroup(args={"this": exp.PercentileCont(), "expression": order}):  # of decimals it is cut to one
+            for key in order.expressions:
+                key.set("this", exp.cast(key.this.copy(), "double"))

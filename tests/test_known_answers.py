@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def postgres(healthy: DemoDatabase) -> Iterator[Snapshot]:
     """Give a snapshot of PostgreSQL, whose answers are the known ones."""
-    with open_launch(healthy.url).database.snapshot() as snapshot:
+    with open_launch(healthy.url).postgres.snapshot() as snapshot:
         yield snapshot
 
 
