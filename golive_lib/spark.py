@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from golive_lib.answers import Origin, frame
+from golive_lib.archive import ROWS
 from golive_lib.db import CONNECT_TIMEOUT_S, Clock, meaning
-from golive_lib.engines import SCHEMA
+from golive_lib.engines import READ, SCHEMA, lacking
 from golive_lib.errors import DatabaseError, QueryFailed, SettingsError, Stopped
 from golive_lib.formats import mask
 from golive_lib.known_answers import believe
 from golive_lib.spark_archive import read_archive, show
 from golive_lib.spark_sql import MISSING, spark_sql
+from golive_lib.statement import Statement
 from golive_lib.waiting import waiting
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from golive_lib.engines import SparkUrl
     from golive_lib.plan import DatabaseRules
     from golive_lib.settings import Secret
-    from golive_lib.statement import Statement, Value
+    from golive_lib.statement import Value
 
 OLDEST = (4, 0)  # what the tests run on; 3.5 knows no lateral join of these shapes
 RETRIES = 4  # of a connection that breaks: some seconds, not the client's ten minutes
@@ -87,8 +89,10 @@ class SparkSnapshot:
         return tuple(Origin(one.name, _type(one.dataType.simpleString()), None, None) for one in fields)
 
     def _data(self, statement: Statement, values: Mapping[str, Value]) -> DataFrame:
+        if lacks := lacking(self._archive, statement, values):
+            raise QueryFailed(lacks, reason=lacks)
         sql = spark_sql(statement)
-        for source in sorted({*_VIEW.findall(sql)} - self._views):
+        for source in sorted({*READ.findall(statement.sql)} - self._views):
             show(self._session, self._archive, self._engine.url.archive, source)
             self._views.add(source)
         return self._session.sql(sql, args={name: values[name] for name in statement.types})
@@ -137,6 +141,11 @@ class SparkEngine:
         if self._open is None:
             self._open = self._connect()
         yield self._open[1]
+
+    def sql(self, statement: Statement, values: Mapping[str, Value]) -> str:
+        """Return a statement with its values written in, as spark-sql runs it; raises QueryFailed."""
+        written = spark_sql(Statement(statement.client_sql(values), {}, statement.parts))
+        return _VIEW.sub(lambda found: f"parquet.`{self.url.archive.rstrip('/')}/{found[1]}/*/{ROWS}`", written)
 
     def close(self) -> None:
         """Let the session go; the next snapshot opens another, and sees the days archived since."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from golive_lib.archive import DAY, MANIFEST, MANIFESTS, OWNER, OWNERS, ROWS, Archive, other_columns
+from golive_lib.archive import MANIFEST, MANIFESTS, OWNER, OWNERS, ROWS, Archive, other_columns
 from golive_lib.archive_figures import KEPT_AS
 from golive_lib.errors import ArchiveError, QueryFailed
 from golive_lib.spark_sql import view
@@ -37,44 +37,39 @@ def read_archive(session: SparkSession, folder: str) -> Archive:
         raise ArchiveError(f"{words}\n  next: is it the folder as every worker of the cluster sees it?") from None
     kept: dict[str, dict[date, Kept]] = {}
     problems = []
-    for one in sorted(found, key=lambda one: str(one["path"])):
+    for one in sorted(found, key=lambda one: str(one["path"]), reverse=True):  # the newest day says the columns
         if place := _DAY.search(one["path"]):
-            try:
-                kept.setdefault(place[1], {})[date.fromisoformat(place[2])] = MANIFESTS.validate_json(one["content"])
-            except ValueError:
-                problems.append(f"{place[1]} of {place[2]}: half-written: it has no sound {MANIFEST}")
-    return Archive(Path(folder), owner, kept, tuple(problems))
+            days = kept.setdefault(place[1], {})
+            fault = _keep(days, place[2], one["content"])
+            problems += [f"{place[1]} of {place[2]}: {fault}"] if fault else []
+    ordered = {source: dict(sorted(days.items())) for source, days in sorted(kept.items())}
+    return Archive(Path(folder), owner, ordered, tuple(sorted(problems)))
+
+
+def _keep(days: dict[date, Kept], said: str, manifest: bytes) -> str:
+    """Add a day to those that are newer, or say what is wrong with it."""
+    try:
+        day, kept = date.fromisoformat(said), MANIFESTS.validate_json(manifest)
+    except ValueError:
+        return f"half-written: it has no sound {MANIFEST}"
+    newest = next(iter(days.values()), kept).columns
+    if kept.columns != newest:
+        return f"has other columns than the newest day: {other_columns(kept.columns, newest)}"
+    days[day] = kept
+    return ""
 
 
 def show(session: SparkSession, archive: Archive, folder: str, source: str) -> None:
-    """Make a source's days a view; raises QueryFailed where they are not all there, or not as they were written."""
-    if wrong := _missing(archive, source) or _changed(session, archive, folder, source):
-        raise QueryFailed(wrong, reason=wrong)
+    """Make a source's days a view; raises QueryFailed where a file is not as it was written."""
+    if changed := _changed(session, archive, folder, source):
+        raise QueryFailed(changed, reason=changed)
     columns = ", ".join(f"`{name}` {_TYPES.get(type_, 'string')}" for name, type_ in archive.columns(source))
     rows = session.read.schema(columns).parquet(*_files(archive, folder, source).values())
     rows.createOrReplaceTempView(view(source))
 
 
 def _files(archive: Archive, folder: str, source: str) -> dict[date, str]:
-    return {
-        day: f"{folder.rstrip('/')}/{source}/day={day.isoformat()}/{ROWS}" for day in sorted(archive.days(source))
-    }
-
-
-def _missing(archive: Archive, source: str) -> str:
-    """Name the first day that is not there, or has other columns."""
-    days = sorted(archive.days(source))
-    if not days:
-        return f"the archive holds no whole day of {source}; run 'golive archive'"
-    gap = next((before + DAY for before, after in zip(days, days[1:], strict=False) if after - before != DAY), None)
-    if gap:
-        return f"the archive lacks {source} of {gap}; run 'golive archive'"
-    newest = archive.kept[source][days[-1]].columns
-    other = next((day for day in days if archive.kept[source][day].columns != newest), None)
-    if other:
-        differing = other_columns(archive.kept[source][other].columns, newest)
-        return f"{source} of {other} has other columns than the newest day: {differing}"
-    return ""
+    return {day: f"{folder.rstrip('/')}/{source}/day={day.isoformat()}/{ROWS}" for day in archive.days(source)}
 
 
 def _changed(session: SparkSession, archive: Archive, folder: str, source: str) -> str:
@@ -87,5 +82,5 @@ def _changed(session: SparkSession, archive: Archive, folder: str, source: str) 
         day = date.fromisoformat(place[2] if place else "")
         rows = None if one["digest"] else session.read.parquet(files[day]).count()
         if archive.kept[source][day].sha256 != one["digest"] and archive.kept[source][day].rows != rows:
-            return f"{source} of {day}: its {ROWS} is not the one that was written; run 'golive archive'"
+            return f"{source} of {day}: its {ROWS} is not the one that was written"
     return ""
