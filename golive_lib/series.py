@@ -68,7 +68,8 @@ def reading(query: Query, catalog: Mapping[str, Query]) -> Statement:
 def earlier_days(query: Query, catalog: Mapping[str, Query], flags: Sequence[str]) -> Statement:
     """Return the statement for the same local hours of each of ``golive_days`` days before the window."""
     earlier = "((:{0} at time zone :golive_zone) - day * interval '1 day') at time zone :golive_zone as {0}"
-    days = f"select day, {earlier.format('golive_since')}, {earlier.format('golive_until')} from generate_series(1, :golive_days) as g (day)"
+    ends = f"{earlier.format('golive_since')}, {earlier.format('golive_until')}"
+    days = f"select day, {ends} from generate_series(1, :golive_days) as g (day)"
     # The first pair says nothing new, but holds for every day: by it an engine without an index knows what not to read.
     window = (
         "at >= :golive_since - (:golive_days + 1) * interval '1 day' and at < :golive_until\n"

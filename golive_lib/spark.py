@@ -11,6 +11,13 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import grpc  # type: ignore[import-untyped]  # stubs are no dependency for one call
+from pyspark.errors import PySparkException
+from pyspark.logger import PySparkLogger
+from pyspark.sql.connect.client import DefaultChannelBuilder
+from pyspark.sql.connect.client.retries import DefaultPolicy
+from pyspark.sql.connect.session import SparkSession
+
 from golive_lib.answers import Origin, frame
 from golive_lib.archive import ROWS
 from golive_lib.db import CONNECT_TIMEOUT_S, Clock, meaning
@@ -19,7 +26,7 @@ from golive_lib.errors import DatabaseError, QueryFailed, SettingsError, Stopped
 from golive_lib.formats import mask
 from golive_lib.known_answers import believe
 from golive_lib.spark_archive import read_archive, show
-from golive_lib.spark_sql import MISSING, spark_sql
+from golive_lib.spark_sql import spark_sql
 from golive_lib.statement import Statement
 from golive_lib.waiting import waiting
 
@@ -27,9 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     import pandas as pd
-    from pyspark.sql.connect.client import DefaultChannelBuilder
-    from pyspark.sql.connect.dataframe import DataFrame
-    from pyspark.sql.connect.session import SparkSession
+    from pyspark.sql import DataFrame
 
     from golive_lib.archive import Archive
     from golive_lib.engines import SparkUrl
@@ -68,11 +73,7 @@ class SparkSnapshot:
         self._session = session
         self._archive = archive
         self._views: set[str] = set()
-
-    @property
-    def clock(self) -> Clock:
-        """The end of the archive's last day that all its sources have."""
-        return Clock(self._archive.until, fixed=True)
+        self.clock = Clock(archive.until, fixed=True)
 
     def frame(self, statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
         """Run one statement; raises QueryFailed, after which the snapshot goes on."""
@@ -100,8 +101,6 @@ class SparkSnapshot:
     @contextmanager
     def _asking(self, statement: Statement) -> Iterator[None]:
         """Stop what takes too long, on the cluster too, and turn its errors into the kit's."""
-        from pyspark.errors import PySparkException  # noqa: PLC0415  an extra
-
         stop = threading.Timer(self._engine.timeout_s, self._session.interruptAll)
         stop.start()
         try:
@@ -136,7 +135,7 @@ class SparkEngine:
         """Open the archive as it stood when this engine first connected.
 
         Raises DatabaseError when Spark cannot be reached, is too old or answers otherwise than PostgreSQL,
-        ArchiveError when the cluster sees no archive there, SettingsError without the client.
+        ArchiveError when the cluster sees no archive there.
         """
         if self._open is None:
             self._open = self._connect()
@@ -164,12 +163,6 @@ class SparkEngine:
         return QueryFailed(reason, reason=reason, sqlstate=state)
 
     def _connect(self) -> tuple[SparkSession, SparkSnapshot]:
-        try:
-            from pyspark.errors import PySparkException  # noqa: PLC0415  an extra
-            from pyspark.logger import PySparkLogger  # noqa: PLC0415
-            from pyspark.sql.connect.client import DefaultChannelBuilder  # noqa: PLC0415
-        except ImportError as error:
-            raise SettingsError(MISSING.format(error.name or "pyspark-client")) from None
         for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
             PySparkLogger.getLogger(name).disabled = True  # it prints each failure with its stack
         try:
@@ -191,10 +184,6 @@ class SparkEngine:
 
     def _reach(self, builder: DefaultChannelBuilder) -> SparkSession:
         """Open a session, or say within the time to connect why there is none."""
-        import grpc  # noqa: PLC0415  as above
-        from pyspark.sql.connect.client.retries import DefaultPolicy  # noqa: PLC0415
-        from pyspark.sql.connect.session import SparkSession  # noqa: PLC0415
-
         host, _, port = builder.endpoint.rpartition(":")
         try:
             socket.create_connection((host, int(port)), self._wait_s).close()

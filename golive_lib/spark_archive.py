@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
+from pyspark.errors import PySparkException
 
 from golive_lib.archive import MANIFEST, MANIFESTS, OWNER, OWNERS, ROWS, Archive, other_columns
 from golive_lib.archive_figures import KEPT_AS
@@ -26,8 +27,6 @@ _TYPES = {**KEPT_AS, "timestamptz": "timestamp"}
 
 def read_archive(session: SparkSession, folder: str) -> Archive:
     """Read an archive's manifests through the cluster; raises ArchiveError when it sees none there."""
-    from pyspark.errors import PySparkException  # noqa: PLC0415  an extra
-
     files = [f"{folder.rstrip('/')}/{OWNER}", f"{folder.rstrip('/')}/*/day=*/{MANIFEST}"]
     try:
         found = session.read.format("binaryFile").load(files).select("path", "content").toArrow().to_pylist()

@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sqlglot import ErrorLevel, errors, exp, parse_one
 
 from golive_lib.engines import SCHEMA
-from golive_lib.errors import QueryFailed, SettingsError
+from golive_lib.errors import QueryFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from golive_lib.statement import Statement
+    from sqlglot.expressions import Expr
 
-MISSING = "the package {!r} is not installed; next: pip install 'golive[engines]'"
+    from golive_lib.statement import Statement
 
 _SECONDS = "(CAST(UNIX_MICROS(:at) AS DECIMAL(20, 0)) * 0.000001)"
 _BETWEEN = "(CAST(UNIX_MICROS(:until) - UNIX_MICROS(:since) AS DECIMAL(20, 0)) * 0.000001)"
@@ -47,7 +49,7 @@ def view(source: str) -> str:
 def spark_sql(statement: Statement) -> str:
     """Return a statement's SQL for Spark, its ``:params`` named as they were and cast to their types.
 
-    Raises QueryFailed where it cannot be said in Spark's SQL, SettingsError without sqlglot.
+    Raises QueryFailed where it cannot be said in Spark's SQL.
     """
     return _translated(statement.sql, tuple(sorted(statement.types.items())))
 
@@ -55,26 +57,22 @@ def spark_sql(statement: Statement) -> str:
 @lru_cache(maxsize=256)
 def _translated(sql: str, types: tuple[tuple[str, str], ...]) -> str:
     try:
-        import sqlglot  # noqa: PLC0415  an extra
-    except ModuleNotFoundError:
-        raise SettingsError(MISSING.format("sqlglot")) from None
-    try:
-        tree = sqlglot.parse_one(sql, read="postgres")
+        tree = parse_one(sql, read="postgres")
         nodes = [(node, _zoneless(node), _whole(node)) for node in tree.walk()]  # as they were before any is replaced
         for node, zoneless, whole in reversed(nodes):  # children first
-            _rewrite(node, zoneless=zoneless, whole=whole)
-        for node in list(tree.find_all(sqlglot.exp.Placeholder)):
+            _relation(node)
+            _time(node, zoneless=zoneless)
+            _number(node, whole=whole)
+        for node in list(tree.find_all(exp.Placeholder)):
             _bind(node, dict(types))
-        return tree.sql("spark", unsupported_level=sqlglot.ErrorLevel.RAISE)
-    except sqlglot.errors.SqlglotError as error:
+        return tree.sql("spark", unsupported_level=ErrorLevel.RAISE)
+    except errors.SqlglotError as error:
         words = f"cannot be said in Spark's SQL: {' '.join(str(error).split())}"
         raise QueryFailed(words, reason=words) from None
 
 
-def _zoneless(node: Any) -> bool:
+def _zoneless(node: Expr) -> bool:
     """Tell whether an expression is a wall clock's time, by how it is written: columns are instants."""
-    from sqlglot import exp  # noqa: PLC0415
-
     if isinstance(node, exp.AtTimeZone):
         return not _zoneless(node.this)
     if isinstance(node, exp.Cast):
@@ -82,43 +80,52 @@ def _zoneless(node: Any) -> bool:
     return isinstance(node, exp.Paren | exp.Add | exp.Sub) and _zoneless(node.this)
 
 
-def _whole(node: Any) -> bool | None:
+def _whole(node: Expr) -> bool | None:
     """Tell whether an expression is a whole number, by how it is written; None where that does not say it."""
-    from sqlglot import exp  # noqa: PLC0415
-
     match node:
         case exp.Literal():
             return None if node.is_string else node.is_int
-        case exp.Cast():
-            return node.is_type(*exp.DataType.INTEGER_TYPES) or (False if node.is_type(*_FRACTIONS) else None)
-        case exp.Count():
+        case exp.Cast() if node.is_type(*exp.DataType.INTEGER_TYPES):
             return True
-        case exp.Extract() | exp.Avg():
-            return False
+        case exp.Cast():
+            return False if node.is_type(*_FRACTIONS) else None
+        case exp.Count() | exp.Extract() | exp.Avg():
+            return isinstance(node, exp.Count)
+    return _all_whole(_parts(node))
+
+
+def _parts(node: Expr) -> list[Expr]:
+    """Return the numbers that an expression is whole with."""
+    match node:
         case exp.Paren() | exp.Neg():
-            return _whole(node.this)
+            return [node.this]
         case exp.Case():
             each = [*(branch.args["true"] for branch in node.args["ifs"]), node.args.get("default")]
-            return _all_whole(part for part in each if part and not isinstance(part, exp.Null))
+            return [part for part in each if part and not isinstance(part, exp.Null)]
         case exp.Add() | exp.Sub() | exp.Mul() | exp.Div() | exp.Mod():
-            return _all_whole((node.this, node.expression))
-    return None
+            return [node.this, node.expression]
+    return []
 
 
-def _all_whole(nodes: Iterable[Any]) -> bool | None:
+def _all_whole(nodes: Iterable[Expr]) -> bool | None:
     kinds = {_whole(node) for node in nodes}
-    return False if False in kinds else None if None in kinds else True
+    return False if False in kinds else None if None in kinds or not kinds else True
 
 
-def _rewrite(node: Any, *, zoneless: bool, whole: bool | None) -> None:
-    """Put Spark's own expression in a node's place where sqlglot has none or another; children come first."""
-    from sqlglot import exp  # noqa: PLC0415
-
+def _relation(node: Expr) -> None:
+    """Replace what is read from."""
     match node:
         case exp.CTE():
             node.set("materialized", None)
-        case exp.PercentileCont():  # sqlglot's is PERCENTILE_APPROX
-            node.replace(exp.Anonymous(this="PERCENTILE_CONT", expressions=[node.this]))
+        case exp.Table(this=exp.GenerateSeries() | exp.ExplodingGenerateSeries() as series):
+            node.replace(_series(series, node.args.get("alias")))
+        case exp.Table() if node.db == SCHEMA:  # a temporary view has none
+            node.replace(exp.alias_(exp.to_table(view(node.name)), node.alias or node.name, table=True))
+
+
+def _time(node: Expr, *, zoneless: bool) -> None:
+    """Replace what is an instant, a wall clock's time or a duration."""
+    match node:
         case exp.DateBin():
             node.replace(_spark(_BIN, stride=node.this, at=node.expression, origin=node.args["unit"]))
         case exp.Extract() if node.name.upper() == "EPOCH":
@@ -128,18 +135,21 @@ def _rewrite(node: Any, *, zoneless: bool, whole: bool | None) -> None:
             node.replace(_spark(template, at=node.this, wall=node.this, zone=node.args["zone"]))
         case exp.Cast(this=exp.Literal(is_string=True)) if node.is_type("timestamptz"):
             node.this.replace(exp.Literal.string(_instant(node.name)))
+
+
+def _number(node: Expr, *, whole: bool | None) -> None:
+    """Replace what is counted with."""
+    match node:
+        case exp.PercentileCont():  # sqlglot's is PERCENTILE_APPROX
+            node.replace(exp.Anonymous(this="PERCENTILE_CONT", expressions=[node.this]))
         case exp.Cast() if node.to.sql() in _TYPES:
             node.set("to", exp.DataType.build(_TYPES[node.to.sql()], dialect="spark"))
         case exp.Literal(is_string=True) if node.name == "infinity" and not isinstance(node.parent, exp.Cast):
             node.replace(exp.cast(node.copy(), "double"))
         case exp.Div():
             _divide(node, whole=whole)
-        case exp.Sum() if whole is None and not _whole(node.this):  # PostgreSQL's sum of BIGINT is a decimal
+        case exp.Sum() if not _whole(node.this):  # PostgreSQL's sum of BIGINT is a decimal
             node.set("this", _spark(_WIDE, of=node.this))
-        case exp.Table(this=exp.GenerateSeries() | exp.ExplodingGenerateSeries() as series):
-            node.replace(_series(series, node.args.get("alias")))
-        case exp.Table() if node.db == SCHEMA:  # a temporary view has none
-            node.replace(exp.alias_(exp.to_table(view(node.name)), node.alias or node.name, table=True))
 
 
 def _instant(text: str) -> str:
@@ -148,10 +158,8 @@ def _instant(text: str) -> str:
     return text if at is None else (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
 
 
-def _divide(node: Any, *, whole: bool | None) -> None:
+def _divide(node: Expr, *, whole: bool | None) -> None:
     """Divide whole numbers to a whole number; where it cannot be told it is not guessed."""
-    from sqlglot import exp  # noqa: PLC0415
-
     if whole is None:
         words = f"whether {node.sql('postgres')!r} divides whole numbers cannot be told; cast one side to float8"
         raise QueryFailed(words, reason=words)
@@ -160,27 +168,21 @@ def _divide(node: Any, *, whole: bool | None) -> None:
         node.replace(exp.IntDiv(this=node.this.copy(), expression=node.expression.copy()))
 
 
-def _spark(template: str, **parts: Any) -> Any:
-    from sqlglot import exp, parse_one  # noqa: PLC0415
-
-    def part(node: Any) -> Any:
+def _spark(template: str, **parts: Expr) -> Expr:
+    def part(node: Expr) -> Expr:
         return parts[node.name].copy() if isinstance(node, exp.Placeholder) else node
 
     return parse_one(template, read="spark").transform(part)
 
 
-def _epoch(of: Any) -> Any:
+def _epoch(of: Expr) -> Expr:
     """Return the seconds of an instant, or those between two, as a decimal: PostgreSQL's are one, too."""
-    from sqlglot import exp  # noqa: PLC0415
-
     if isinstance(of, exp.Sub) and not list(of.find_all(exp.Interval)):
         return _spark(_BETWEEN, until=exp.paren(of.this), since=exp.paren(of.expression))
     return _spark(_SECONDS, at=of)
 
 
-def _series(series: Any, alias: Any) -> Any:
-    from sqlglot import exp  # noqa: PLC0415
-
+def _series(series: Expr, alias: exp.TableAlias | None) -> Expr:
     name = alias.name if alias else "generate_series"
     column = alias.columns[0].name if alias and alias.columns else name
     first, last = (series.args[key] for key in ("start", "end"))
@@ -189,9 +191,7 @@ def _series(series: Any, alias: Any) -> Any:
     return exp.alias_(rows, name, table=True)
 
 
-def _bind(node: Any, types: Mapping[str, str]) -> None:
+def _bind(node: Expr, types: Mapping[str, str]) -> None:
     """Cast a parameter to its declared type; a limit is an INT in Spark."""
-    from sqlglot import exp  # noqa: PLC0415
-
     type_ = "int" if isinstance(node.parent, exp.Limit) else types[node.name]
     node.replace(exp.Cast(this=node.copy(), to=exp.DataType.build(type_, dialect="postgres")))
