@@ -124,11 +124,16 @@ class SparkEngine:
         self.url = url
         self.timeout_s = rules.statement_timeout.total_seconds()
         self._token = token
-        self._wait_s = wait_s
+        self.wait_s = wait_s
         self._open: tuple[SparkSession, SparkSnapshot] | None = None
 
     def __repr__(self) -> str:
         return f"SparkEngine({self.url})"
+
+    @property
+    def session(self) -> SparkSession | None:
+        """Spark's own session while it is open, for what the kit does not ask."""
+        return self._open[0] if self._open else None
 
     @contextmanager
     def snapshot(self) -> Iterator[SparkSnapshot]:
@@ -186,13 +191,13 @@ class SparkEngine:
         """Open a session, or say within the time to connect why there is none."""
         host, _, port = builder.endpoint.rpartition(":")
         try:
-            socket.create_connection((host, int(port)), self._wait_s).close()
+            socket.create_connection((host, int(port)), self.wait_s).close()
         except OSError as error:
             words = f"{self.url}: {error.strerror or error}"
             raise DatabaseError(f"{words}\n  next: is Spark Connect running, and is this its port (15002)?") from None
         session = SparkSession(connection=builder)
         try:
-            grpc.channel_ready_future(session.client._channel).result(self._wait_s)  # noqa: SLF001  there is no other
+            grpc.channel_ready_future(session.client._channel).result(self.wait_s)  # noqa: SLF001  there is no other
         except grpc.FutureTimeoutError:
             session.client.close()
             words = f"{self.url}: what listens there does not answer as Spark Connect"

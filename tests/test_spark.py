@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import shutil
 import socket
-from pathlib import Path
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,26 +19,23 @@ from spark_server import SparkServer, spark_connect
 
 from golive_lib import Status, open_launch, series
 from golive_lib.canary import flags_asked, judge_now
-from golive_lib.duck import DuckDB
-from golive_lib.engines import SparkUrl, parse_address
 from golive_lib.errors import ArchiveError, DatabaseError, QueryFailed
 from golive_lib.known_answers import examine
-from golive_lib.query import compose, load
-from golive_lib.settings import Secret
+from golive_lib.query import compose
 from golive_lib.spark import SparkEngine
 from golive_lib.spark_sql import spark_sql
 from golive_lib.statement import Statement
-from golive_lib.telemetry import gather_earlier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from golive_lib.demo import DemoDatabase
     from golive_lib.launch import Launch
     from golive_lib.statement import Value
 
-QUERIES = load([PLAN.parent / "queries"])
 FLAGS = flags_asked(open_launch("duckdb:none", plan=PLAN).plan)
+INFINITY = float("inf")
 NOW = "2026-03-25T22:00:00Z"  # the end of the last stage
 VALUES: dict[str, Value] = {
     "as_of": "2026-03-24T20:30:00Z",
@@ -52,7 +52,8 @@ VALUES: dict[str, Value] = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
     """Run Spark Connect with two workers."""
-    with spark_connect(tmp_path_factory.mktemp("spark")) as running:
+    often = {"spark__connect__progress__reportInterval": "100ms"}
+    with spark_connect(tmp_path_factory.mktemp("spark"), **often) as running:
         yield running
 
 
@@ -80,7 +81,7 @@ def spark(server: SparkServer, folder: Path) -> Iterator[Launch]:
 
 def same(one: Launch, other: Launch, name: str, statement: str, flags: list[str]) -> pd.DataFrame:
     """Ask both, hold the answers against each other to the last row and type, and return them."""
-    frames = []
+    frames: list[pd.DataFrame] = []
     for launch in (one, other):
         query, catalog = launch.query(name), launch.queries
         shapes = {
@@ -96,11 +97,13 @@ def same(one: Launch, other: Launch, name: str, statement: str, flags: list[str]
             frame = snapshot.frame(shapes[statement](), values)
         if "percentiles" in frame:  # an endless one between two of them is not a number in PostgreSQL
             frame["percentiles"] = [
-                str([round(v, 6) if v == v else float("inf") for v in p or []]) for p in frame["percentiles"]
+                str([round(INFINITY if math.isnan(v) else v, 6) for v in values or [] if v is not None])
+                for values in frame["percentiles"]
             ]
-        frames.append(frame.sort_values(list(frame), kind="stable", ignore_index=True))
-    pd.testing.assert_frame_equal(frames[1], frames[0], check_exact=True)
-    return frames[0]
+        frames.append(frame.sort_values([*map(str, frame)], kind="stable", ignore_index=True))
+    wanted, got = frames
+    pd.testing.assert_frame_equal(got, wanted, check_exact=True)
+    return wanted
 
 
 @pytest.mark.parametrize("shape", ["events", "minutes", "minutes, indexed", "reading", "earlier days", "bad events"])
@@ -122,3 +125,105 @@ def test_record_is_the_same_byte_for_byte(live: Launch, spark: Launch, percent: 
     assert json.dumps(ours.record()) == json.dumps(theirs.record())
     assert str(ours.outcome) == str(theirs.outcome)
     assert {one.status for one in ours.results} != {Status.UNKNOWN}
+
+
+def test_killed_worker_changes_nothing(live: Launch, server: SparkServer, spark: Launch) -> None:
+    """A worker process that dies while its tasks are in flight costs time, and no count."""
+    engine = spark.database
+    assert isinstance(engine, SparkEngine)
+    assert engine.session
+    killed: list[int] = []
+
+    def kill(inflight_tasks: int, **_: object) -> None:
+        if inflight_tasks and not killed:
+            killed.append(server.kill_executor())
+
+    engine.session.registerProgressHandler(kill)
+    try:
+        ours = judge_now(spark, 50, as_of=NOW)
+    finally:
+        engine.session.removeProgressHandler(kill)
+    assert killed
+    assert killed[0] not in server.executors()
+    assert json.dumps(ours.record()) == json.dumps(judge_now(live, 50, as_of=NOW).record())
+
+
+def test_known_answers_hold_on_spark(spark: Launch) -> None:
+    """Spark is believed."""
+    with spark.database.snapshot() as snapshot:
+        assert examine(snapshot.frame) == ()
+
+
+def test_failure_says_what_and_no_stack(spark: Launch) -> None:
+    """A statement that fails is one line without the cluster's stack, addresses masked; the next one answers."""
+    with spark.database.snapshot() as snapshot:
+        with pytest.raises(QueryFailed) as failed:
+            snapshot.frame(Statement("select 'sara@example.org'::int as n", {}, ()), {})
+        assert len(failed.value.reason.splitlines()) == 1
+        assert "java" not in failed.value.reason
+        assert "sara@" not in failed.value.reason
+        with pytest.raises(QueryFailed, match="column missing"):
+            snapshot.frame(Statement("select nothing from (select 1 as n) r", {}, ()), {})
+        assert snapshot.frame(Statement("select 1 as n", {}, ()), {})["n"].tolist() == [1]
+
+
+def test_untranslatable_statement_is_refused() -> None:
+    """Whether columns of unknown types divide to whole numbers is not guessed."""
+    with pytest.raises(QueryFailed, match="cast one side to float8"):
+        spark_sql(Statement("select a / b as c from t", {}, ()))
+
+
+def test_folder_the_cluster_does_not_see(server: SparkServer, tmp_path: Path) -> None:
+    """A slip in the folder's name is said with what to do."""
+    with pytest.raises(ArchiveError, match="Spark sees no archive there"):
+        judge_now(open_launch(f"{server.address}/;archive={tmp_path}/there", plan=PLAN), 10)
+
+
+def test_changed_file_is_unknown(server: SparkServer, folder: Path, tmp_path: Path) -> None:
+    """A file of another schema, and a day that is missing, make what they would feed unknown, and nothing else."""
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    days = [f"day=2026-03-{day}" for day in (23, 24)]
+    shutil.copy(copy / "sirens" / days[0] / "rows.parquet", copy / "calls" / days[0] / "rows.parquet")
+    (copy / "payments" / days[1] / "manifest.json").unlink()
+    launch = open_launch(f"{server.address}/;archive={copy}", plan=PLAN)
+    result = judge_now(launch, 10, as_of=NOW)
+    launch.database.close()
+    assert {
+        one.key: one.reason for one in result.results if "archive" in one.reason or "rows.parquet" in one.reason
+    } == {
+        "call_setup_p95": "calls of 2026-03-23: its rows.parquet is not the one that was written",
+        "payment_success": "the archive lacks payments of 2026-03-24: half-written: it has no sound manifest.json",
+    }
+
+
+def test_nobody_listens() -> None:
+    """A port where nothing is says so at once, and the token is not in it."""
+    launch = open_launch(f"sc://127.0.0.1:{free_port()}/;archive=/a;token=t0psecret", plan=PLAN)
+    with pytest.raises(DatabaseError, match="Connection refused") as failed, launch.database.snapshot():
+        pass
+    assert "t0psecret" not in str(failed.value)
+
+
+def test_something_else_listens() -> None:
+    """What accepts and says nothing is waited for no longer than the time to connect."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        launch = open_launch(f"sc://127.0.0.1:{other.getsockname()[1]}/;archive=/a", plan=PLAN)
+        engine = launch.database
+        assert isinstance(engine, SparkEngine)
+        engine.wait_s = 0.5
+        with pytest.raises(DatabaseError, match="does not answer as Spark Connect"), engine.snapshot():
+            pass
+
+
+def test_missing_extra_is_named(tmp_path: Path) -> None:
+    """Without the client an address of Spark's says what to install."""
+    code = (
+        "import sys; sys.modules['pyspark'] = None\n"
+        "from golive_lib import open_launch\n"
+        "open_launch('sc://127.0.0.1:1/;archive=/a')"
+    )
+    env = {**os.environ, "PYTHONPATH": str(PLAN.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert "pip install 'golive[spark]'" in done.stderr
