@@ -51,6 +51,7 @@ _SETTINGS = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.timestampType": "TIMESTAMP_LTZ",
     "spark.sql.caseSensitive": "false",
+    "spark.sql.sources.parallelPartitionDiscovery.threshold": "1000",  # a task per day costs more than it lists
 }
 _TYPES = {
     "boolean": "bool",

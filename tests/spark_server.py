@@ -55,8 +55,8 @@ def _is_executor(process: Path, group: int) -> bool:
 
 
 @contextmanager
-def spark_connect(folder: Path, *, workers: int = 2, **more: str) -> Iterator[SparkServer]:
-    """Run Spark Connect over workers of one core each; ``more`` are settings, with ``__`` for their dots."""
+def spark_connect(folder: Path, workers: int = 2) -> Iterator[SparkServer]:
+    """Run Spark Connect over workers of one core each."""
     home = os.environ.get(HOME)
     if not home:
         absent(f"{HOME} names no PySpark with its server; CI installs one")
@@ -64,6 +64,7 @@ def spark_connect(folder: Path, *, workers: int = 2, **more: str) -> Iterator[Sp
     settings = {
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": str(port),
+        "spark.connect.progress.reportInterval": "100ms",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": "1g",
@@ -72,7 +73,6 @@ def spark_connect(folder: Path, *, workers: int = 2, **more: str) -> Iterator[Sp
         "spark.sql.shuffle.partitions": "2",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.ui.enabled": "false",
-        **{name.replace("__", "."): value for name, value in more.items()},
     }
     given = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
     master = ["--master", f"local-cluster[{workers},1,1024]", "--class", CLASS]

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from archives import PLAN, archived, later
 from plant import free_port
+from pyspark.sql.connect.shell.progress import ProgressHandler
 from spark_server import SparkServer, spark_connect
 
 from golive_lib import Status, open_launch, series
@@ -27,8 +28,10 @@ from golive_lib.spark_sql import spark_sql
 from golive_lib.statement import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from pyspark.sql.connect.shell.progress import StageInfo
 
     from golive_lib.demo import DemoDatabase
     from golive_lib.launch import Launch
@@ -52,8 +55,7 @@ VALUES: dict[str, Value] = {
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
     """Run Spark Connect with two workers."""
-    often = {"spark__connect__progress__reportInterval": "100ms"}
-    with spark_connect(tmp_path_factory.mktemp("spark"), **often) as running:
+    with spark_connect(tmp_path_factory.mktemp("spark")) as running:
         yield running
 
 
@@ -127,24 +129,33 @@ def test_record_is_the_same_byte_for_byte(live: Launch, spark: Launch, percent: 
     assert {one.status for one in ours.results} != {Status.UNKNOWN}
 
 
+class Killer(ProgressHandler):
+    """Kills one worker when Spark first says that tasks are in flight."""
+
+    def __init__(self, server: SparkServer) -> None:
+        self.server = server
+        self.killed: int | None = None
+
+    def __call__(
+        self, stages: Iterable[StageInfo] | None, inflight_tasks: int, operation_id: str | None, done: bool
+    ) -> None:
+        if inflight_tasks and not self.killed:
+            self.killed = self.server.kill_executor()
+
+
 def test_killed_worker_changes_nothing(live: Launch, server: SparkServer, spark: Launch) -> None:
     """A worker process that dies while its tasks are in flight costs time, and no count."""
     engine = spark.database
     assert isinstance(engine, SparkEngine)
     assert engine.session
-    killed: list[int] = []
-
-    def kill(inflight_tasks: int, **_: object) -> None:
-        if inflight_tasks and not killed:
-            killed.append(server.kill_executor())
-
-    engine.session.registerProgressHandler(kill)
+    killer = Killer(server)
+    engine.session.registerProgressHandler(killer)
     try:
         ours = judge_now(spark, 50, as_of=NOW)
     finally:
-        engine.session.removeProgressHandler(kill)
-    assert killed
-    assert killed[0] not in server.executors()
+        engine.session.removeProgressHandler(killer)
+    assert killer.killed
+    assert killer.killed not in server.executors()
     assert json.dumps(ours.record()) == json.dumps(judge_now(live, 50, as_of=NOW).record())
 
 
