@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from golive_lib.settings import Secret
     from golive_lib.statement import Value
 
+# They print each failure with its stack, beside the error that is raised.
+_LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger", "pyspark.sql.connect.logging")
 OLDEST = (4, 0)  # what the tests run on; 3.5 knows no lateral join of these shapes
 RETRIES = 4  # of a connection that breaks: some seconds, not the client's ten minutes
 _NOISE = re.compile(r"(?s)\s*(SQLSTATE:|JVM stacktrace:|Driver stacktrace:|\n\s*at |\n==|\n\n).*")
@@ -155,7 +158,7 @@ class SparkEngine:
     def close(self) -> None:
         """Let the session go; the next snapshot opens another, and sees the days archived since."""
         if self._open:
-            self._open[0].stop()
+            _stop(self._open[0])
         self._open = None
 
     def failure(self, error: Exception) -> DatabaseError:
@@ -169,8 +172,8 @@ class SparkEngine:
         return QueryFailed(reason, reason=reason, sqlstate=state)
 
     def _connect(self) -> tuple[SparkSession, SparkSnapshot]:
-        for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
-            PySparkLogger.getLogger(name).disabled = True  # it prints each failure with its stack
+        for name in _LOGGERS:
+            PySparkLogger.getLogger(name).disabled = True
         try:
             builder = DefaultChannelBuilder(self.url.remote.reveal())
         except PySparkException:
@@ -182,10 +185,10 @@ class SparkEngine:
         try:
             return session, self._believed(session)
         except PySparkException as error:
-            session.stop()
+            _stop(session)
             raise self.failure(error) from None
         except BaseException:
-            session.stop()
+            _stop(session)
             raise
 
     def _reach(self, builder: DefaultChannelBuilder) -> SparkSession:
@@ -222,6 +225,11 @@ class SparkEngine:
         for secret in [*secrets, *([self._token.reveal()] if self._token else [])]:
             text = text.replace(secret, "•••")
         return text
+
+
+def _stop(session: SparkSession) -> None:
+    with warnings.catch_warnings(action="ignore"):  # it warns, in a way that is deprecated, of a server that has gone
+        session.stop()
 
 
 def _type(spark: str) -> str:

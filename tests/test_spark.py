@@ -136,8 +136,12 @@ class Killer(ProgressHandler):
         self.server = server
         self.killed: int | None = None
 
-    def __call__(
-        self, stages: Iterable[StageInfo] | None, inflight_tasks: int, operation_id: str | None, done: bool
+    def __call__(  # noqa: D102  Spark's own
+        self,
+        stages: Iterable[StageInfo] | None,  # noqa: ARG002
+        inflight_tasks: int,
+        operation_id: str | None,  # noqa: ARG002
+        done: bool,  # noqa: ARG002
     ) -> None:
         if inflight_tasks and not self.killed:
             self.killed = self.server.kill_executor()
