@@ -71,6 +71,7 @@ LAYERS = (
         "storage",
         "archive",
         "archive_figures",
+        "archive_sources",
         "archiving",
         "owners",
         "rls_catalog",
@@ -250,6 +251,7 @@ def test_sql_lives_in_query_files() -> None:
     assert sorted(set(select)) == [
         "acting.py",
         "archive_figures.py",
+        "archive_sources.py",
         "archiving.py",
         "db.py",
         "dump.py",
