@@ -70,6 +70,7 @@ def archive_days(launch: Launch, folder: Path, asked: Asked, say: Say = lambda _
         end = kept.midnight(min(asked.until or done.closed, done.closed) + kept.DAY)
         with bounded_duckdb(work) as connection:
             connection.execute("set timezone = 'UTC'")
+            connection.execute("set pandas_analyze_sample = 0")  # texts are texts, however few of a column are there
             for source in sources:
                 if first:
                     _archive(_Copy(archive, source, connection, work), source.days(first, end), done, say)

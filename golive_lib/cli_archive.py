@@ -14,6 +14,7 @@ from golive_lib.archive import DAY, Archive, open_archive
 from golive_lib.archiving import Asked, Done, archive_days, changed_days
 from golive_lib.console import DbUrl, PlanFile, database, err, out
 from golive_lib.errors import ArchiveError, UsageError
+from golive_lib.formats import duration
 from golive_lib.launch import Launch, open_launch
 from golive_lib.settings import ARCHIVE, archive_folder
 
@@ -91,8 +92,9 @@ def _open(launch: Launch, done: Done, asked: Asked) -> str:
     first, last = done.closed + DAY, min(done.today, asked.until or done.today)
     if first > last:
         return "every day that was asked for has closed"
+    settle = duration(launch.plan.archive.settle.total_seconds() * 1_000)
     days = f"{first}" if first == last else f"{first} to {last}"
-    return f"not closed yet, and not archived: {days}; a day closes {launch.plan.archive.settle.days} d after its end"
+    return f"not closed yet, and not archived: {days}; a day closes {settle} after its end"
 
 
 def _covered(found: Archive) -> str:
