@@ -12,7 +12,7 @@ from rich.text import Text
 
 from golive_lib.archive import DAY, Archive, open_archive
 from golive_lib.archiving import Asked, Done, archive_days, changed_days
-from golive_lib.console import DbUrl, PlanFile, database, err, out
+from golive_lib.console import DbUrl, PlanFile, database, err, out, stoppable
 from golive_lib.errors import ArchiveError, UsageError
 from golive_lib.formats import duration
 from golive_lib.launch import Launch, open_launch
@@ -75,7 +75,7 @@ def _keep(launch: Launch, folder: Path, asked: Asked) -> int:
 
 def _check(launch: Launch, folder: Path, asked: Asked) -> int:
     found = open_archive(folder)
-    with _Telling() as telling:
+    with stoppable(), _Telling() as telling:
         compared, changed = changed_days(launch, found, asked, telling)
     _faults([*changed, *found.problems])
     same = "the database says the same today" if not changed else f"{len(changed):,} changed since"

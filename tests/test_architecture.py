@@ -252,7 +252,6 @@ def test_sql_lives_in_query_files() -> None:
         "acting.py",
         "archive_figures.py",
         "archive_sources.py",
-        "archiving.py",
         "db.py",
         "dump.py",
         "guards.py",

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
@@ -26,7 +26,7 @@ from golive_lib.plan import read_plan
 from golive_lib.storage_manifest import workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from golive_lib.archiving import Done
     from golive_lib.demo import DemoDatabase, DemoServer
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 DAY = date(2026, 3, 20)
-DAYS = timedelta(days=1)
 USUAL = ("api_requests", "calls", "db_queries", "payments", "security_events", "sirens", "zodiac_audio")
 ONE_SIREN: LiteralString = """
 insert into emergency_calls (client_id, requested_at, answered_at, status)
@@ -70,11 +69,6 @@ def with_source(launch: Launch, body: str, columns: tuple[tuple[str, str], ...])
     return Launch(launch.plan, {**launch.queries, "sources/sirens": query}, launch.database, launch.env)
 
 
-def spelled(rows: Iterable[tuple[object, ...]]) -> list[list[str]]:
-    """Return rows as sorted text."""
-    return sorted([str(cell) for cell in row] for row in rows)
-
-
 def at(day: str) -> datetime:
     """Return a UTC day's midnight."""
     return midnight(date.fromisoformat(day))
@@ -106,12 +100,13 @@ def test_archive_has_the_database_s_rows(source: str, healthy: DemoDatabase, who
     """Every row of the closed days comes back with every value and its type, and no other row does."""
     launch, archive = opened(healthy), open_archive(whole)
     query = launch.query(f"sources/{source}")
+    spelled = ", ".join(f'"{n}"' if t == "double precision" else f'cast("{n}" as text)' for n, t in query.columns)
+    key, until = ("day", "2026-03-24") if source == "zodiac_audio" else ("at", "2026-03-23")
     with psycopg.connect(healthy.url.replace("+psycopg", "")) as connection:
         connection.execute("set timezone = 'UTC'")
-        rows = connection.execute(f"select * from ({query.body}) rows".encode()).fetchall()
-    key = [name for name, _ in query.columns].index("day" if source == "zodiac_audio" else "at")
-    until = archive.until.date() + DAYS if source == "zodiac_audio" else archive.until
-    assert spelled(read(archive, source, f"from {source}")) == spelled(row for row in rows if row[key] < until)
+        sql = f"select {spelled} from ({query.body}) rows where \"{key}\" < '{until}'"
+        rows = connection.execute(sql.encode()).fetchall()
+    assert sorted(map(repr, read(archive, source, f"select {spelled} from {source}"))) == sorted(map(repr, rows)) != []
     assert archive.columns(source) == query.columns
 
 
@@ -148,7 +143,7 @@ def test_settling_for_less_than_a_day_is_refused(tmp_path: Path) -> None:
     """A day that rows carry would be kept before it has ended everywhere."""
     plan = (ROOT / "launch.toml").read_text().replace('settle = "2d"', 'settle = "23h"')
     (tmp_path / "launch.toml").write_text(plan)
-    with pytest.raises(PlanError, match="archive.settle = '23h'"):
+    with pytest.raises(PlanError, match=r"archive\.settle = '23h'"):
         read_plan(tmp_path / "launch.toml")
 
 
@@ -175,12 +170,12 @@ def test_awkward_values_survive(clone: Clone, tmp_path: Path) -> None:
         ('2026-03-20 01:00Z', '', 5e-324), ('2026-03-20 02:00Z', E'a"\\n\u200f\U0001f600,', 0.1::float8 + 0.2),
         ('2026-03-20 03:00Z', 'NULL', null), ('2026-03-21 00:00Z', 'next day', 1), ('infinity', 'never', 1)""",
         "update call_sessions set connected_at = 'infinity' where requested_at >= '2026-03-20'",
-        "update call_sessions set connected_at = '-infinity' where requested_at >= '2026-03-20' and call_type = 'video'",
+        "update call_sessions set connected_at = '-infinity' where extract(minute from requested_at)::int % 2 = 0",
     )
     done = archive_days(opened(demo), tmp_path, Asked(DAY, DAY, ("db_queries", "calls")))
     assert done.failures == []
     archive = open_archive(tmp_path)
-    kept = read(archive, "db_queries", "select name, duration_ms, at::varchar from db_queries order by at")
+    kept = read(archive, "db_queries", 'select name, duration_ms, "at"::varchar from db_queries order by "at"')
     assert [name for name, *_ in kept] == ["nan", "", 'a"\n\u200f\U0001f600,', "NULL", "inf"]
     assert [repr(value) for _, value, _ in kept] == ["nan", "5e-324", "0.30000000000000004", "None", "-inf"]
     assert kept[-1][2] == "2026-03-20 23:59:59.999999+00"
@@ -258,7 +253,8 @@ def test_values_that_change_places_are_found(clone: Clone, tmp_path: Path) -> No
     launch, _ = sirens(demo, tmp_path)
     change(
         demo,
-        "update emergency_calls set answered_at = timestamptz '2026-03-20 25:00:10Z' - (answered_at - '2026-03-20'::date)",
+        "update emergency_calls set answered_at = '2026-03-20 12:00:05Z'::timestamptz + (interval '1 hour' "
+        "* (extract(hour from requested_at at time zone 'UTC') = 12)::int)",
     )
     assert changed_days(launch, open_archive(tmp_path), Asked())[1] == [
         "sirens of 2026-03-20: its values belong to other rows"
@@ -431,7 +427,7 @@ except GoliveError as error:
 """
 
 
-@pytest.mark.parametrize("limit", [0, 600, 30_000])
+@pytest.mark.parametrize("limit", [0, 600, 10_000])
 def test_full_disk_leaves_no_half_day(healthy: DemoDatabase, tmp_path: Path, limit: int) -> None:
     """Wherever the room ends there is one clear error, and no day that is not whole."""
     command = [sys.executable, "-c", FULL, healthy.url, str(tmp_path), str(limit)]
@@ -476,11 +472,11 @@ def test_manifest_says_what_was_proven(healthy: DemoDatabase, tmp_path: Path) ->
 
 
 def test_command_says_what_it_did(clone: Clone, tmp_path: Path) -> None:
-    """Go, wrong usage, a day that is not closed, a late row and a damaged file: each has its words and its exit code."""
+    """Go, wrong usage, a day not closed, a late row, a damaged file: each has its words and its exit code."""
     demo = clone()
     asked = ("there", "--source", "sirens", "--source", "security_events", "--since", "2026-03-20")
     first = golive(tmp_path, demo, *asked)
-    assert (first.returncode, first.stderr) == (0, "")
+    assert (first.returncode, first.stderr.strip()) == (0, "")
     assert "6 days of sources written" in first.stdout
     assert (
         "not closed yet, and not archived: 2026-03-23 to 2026-03-25; a day closes 2\N{NO-BREAK SPACE}d" in first.stdout
