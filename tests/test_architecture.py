@@ -69,6 +69,7 @@ LAYERS = (
         "storage_manifest",
         "storage",
         "archive_figures",
+        "archive_sources",
         "archiving",
         "owners",
         "rls_catalog",
@@ -248,7 +249,7 @@ def test_sql_lives_in_query_files() -> None:
     assert sorted(set(select)) == [
         "acting.py",
         "archive_figures.py",
-        "archiving.py",
+        "archive_sources.py",
         "db.py",
         "dump.py",
         "engines.py",
