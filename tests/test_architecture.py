@@ -94,6 +94,7 @@ LAYERS = (
         "rollback_proof",
         "rollback_preview",
         "records",
+        "outcomes",
         "readiness",
         "day_health",
         "flow",
