@@ -96,6 +96,7 @@ LAYERS = (
         "rollback_proof",
         "rollback_preview",
         "records",
+        "outcomes",
         "readiness",
         "day_health",
         "flow",
