@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from golive_lib import charts, views
     from golive_lib.checks import CheckResult, Checks
     from golive_lib.errors import GoliveError
-    from golive_lib.judge import Outcome, Status, Verdict
     from golive_lib.launch import Launch, open_launch
+    from golive_lib.verdicts import Outcome, Status, Verdict
 
 __all__ = [
     "CheckResult",
@@ -31,9 +31,9 @@ _HOMES = {
     "Checks": "checks",
     "GoliveError": "errors",
     "Launch": "launch",
-    "Outcome": "judge",
-    "Status": "judge",
-    "Verdict": "judge",
+    "Outcome": "verdicts",
+    "Status": "verdicts",
+    "Verdict": "verdicts",
     "open_launch": "launch",
 }
 

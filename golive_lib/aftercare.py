@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from golive_lib import coverage_change, day_health, flow, funnel, performance, recordings, utilization
 from golive_lib.db import Clock
 from golive_lib.errors import QueryError
-from golive_lib.judge import Verdict
 from golive_lib.plan_types import instant
 from golive_lib.proof import Proofs
 from golive_lib.spans import spans
+from golive_lib.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from golive_lib.formats import MISSING, duration, number, share
-from golive_lib.judge import Status
 from golive_lib.show import Html, Tile, tiles
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from golive_lib.aftercare import Aftercare

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003  pydantic reads it
 from dataclasses import dataclass as plain
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -14,6 +13,9 @@ from pydantic.dataclasses import dataclass
 from golive_lib.errors import ArchiveError
 from golive_lib.manifest import file_fault
 from golive_lib.plan_types import STRICT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 OWNER, ROWS, MANIFEST = "archive.json", "rows.parquet", "manifest.json"
 DAY = timedelta(days=1)
@@ -29,6 +31,9 @@ class Owner:
     launch: str
     database: str
     timezone: str
+
+    def __str__(self) -> str:
+        return f"{self.launch!r} on {self.database} in {self.timezone}"
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -53,7 +58,7 @@ class Figures:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Kept:
-    """One day of a source: the digest of its file, and ``checks``, PostgreSQL's figures at the instant ``closed_at``."""
+    """One day of a source: the digest of its file, and PostgreSQL's ``checks`` at the instant ``closed_at``."""
 
     rows: int
     sha256: str
@@ -68,7 +73,7 @@ MANIFESTS: TypeAdapter[Kept] = TypeAdapter(Kept)
 
 @plain(frozen=True)
 class Archive:
-    """The whole days of each source in a folder; ``problems`` names every day that is not, and says why.
+    """The whole days of each source in a folder, and why each ``broken`` one is not.
 
     A source's day is UTC's for rows with an instant ``at``, and the row's own ``day`` for others. Read the files
     without taking columns from the folders' names.
@@ -77,12 +82,24 @@ class Archive:
     folder: Path
     owner: Owner
     kept: Mapping[str, Mapping[date, Kept]]
-    problems: tuple[str, ...]
+    broken: Mapping[str, Mapping[date, str]]
 
     @property
     def sources(self) -> tuple[str, ...]:
         """The sources that have a folder, even if no day of it is whole."""
         return tuple(self.kept)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Every day that counts as missing although something of it is there, with what is wrong."""
+        return tuple(f"{name} of {day}: {why}" for name, days in self.broken.items() for day, why in days.items())
+
+    @property
+    def begins(self) -> date | None:
+        """The first day of any source, whole or broken."""
+        return min(
+            (day for sources in (self.kept, self.broken) for days in sources.values() for day in days), default=None
+        )
 
     def columns(self, source: str) -> Columns:
         """Return a source's columns with their types, as its query declared them; raises ArchiveError for no day."""
@@ -99,7 +116,7 @@ class Archive:
     @property
     def first(self) -> datetime:
         """The instant from which all sources are there; raises ArchiveError when one of them has no day."""
-        return max((midnight(min(self._days(source))) for source in self._all()))
+        return max(midnight(min(self._days(source))) for source in self._all())
 
     @property
     def until(self) -> datetime:
@@ -131,14 +148,13 @@ def open_archive(folder: Path) -> Archive:
     """Read what an archive holds, every file's SHA-256 included; raises ArchiveError when the folder is none."""
     owner = read_owner(folder)
     kept: dict[str, Mapping[date, Kept]] = {}
-    problems: list[str] = []
+    broken: dict[str, Mapping[date, str]] = {}
     try:
         for path in sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")):
-            kept[path.name], faults = _source(path)
-            problems += faults
+            kept[path.name], broken[path.name] = _source(path)
     except OSError as error:
         raise ArchiveError(f"{error.filename}: the archive cannot be read: {error.strerror}") from None
-    return Archive(folder, owner, kept, tuple(problems))
+    return Archive(folder, owner, kept, broken)
 
 
 def read_owner(folder: Path) -> Owner:
@@ -161,29 +177,22 @@ def read_kept(path: Path) -> Kept | None:
         return None
 
 
-def _source(path: Path) -> tuple[Mapping[date, Kept], list[str]]:
+def _source(path: Path) -> tuple[dict[date, Kept], dict[date, str]]:
     """Return the whole days of a source, those with the newest one's columns, and what is wrong with the others."""
     whole: dict[date, Kept] = {}
-    faults: dict[str, str] = {}
-    for each in sorted(path.glob("day=*")):
-        said = each.name.removeprefix("day=")
-        try:
-            day = date.fromisoformat(said)
-        except ValueError:
-            faults[said] = "is no day"
-            continue
-        kept = read_kept(each)
-        fault = f"its {ROWS} {wrong}" if kept and (wrong := file_fault(each / ROWS, kept.sha256)) else ""
-        if kept and not fault:
-            whole[day] = kept
+    broken: dict[date, str] = {}
+    for each in sorted(path.glob("day=????-??-??")):
+        day, kept = date.fromisoformat(each.name.removeprefix("day=")), read_kept(each)
+        if kept is None:
+            broken[day] = f"half-written: it has no sound {MANIFEST}"
+        elif fault := file_fault(each / ROWS, kept.sha256):
+            broken[day] = f"its {ROWS} {fault}"
         else:
-            faults[said] = fault or f"half-written: it has no sound {MANIFEST}"
-    newest = next(reversed(whole.values())).columns if whole else ()
-    for day, kept in list(whole.items()):
-        if kept.columns != newest:
-            faults[day.isoformat()] = f"has other columns than the newest day: {other_columns(kept.columns, newest)}"
-            del whole[day]
-    return whole, [f"{path.name} of {day}: {fault}" for day, fault in sorted(faults.items())]
+            whole[day] = kept
+    columns = whole[max(whole)].columns if whole else ()
+    other = {day: kept.columns for day, kept in whole.items() if kept.columns != columns}
+    broken |= {day: f"other columns than the newest day: {other_columns(had, columns)}" for day, had in other.items()}
+    return {day: kept for day, kept in whole.items() if day not in other}, dict(sorted(broken.items()))
 
 
 def other_columns(these: Columns, those: Columns) -> str:

@@ -38,12 +38,14 @@ class Dialect:
 
 POSTGRES = Dialect(
     {
-        "timestamptz": "case when isfinite({0}) then round(extract(epoch from {0}) * 1000000)::bigint::text else {0}::text end",
-        "double precision": "case when {0} = 'NaN' then 'NaN' else ('x' || encode(float8send({0}), 'hex'))::bit(64)::text end",
+        "timestamptz": "case when isfinite({0}) then round(extract(epoch from {0}) * 1000000)::bigint::text"
+        " else {0}::text end",
+        "double precision": "case when {0} = 'NaN' then 'NaN'"
+        " else ('x' || encode(float8send({0}), 'hex'))::bit(64)::text end",
         "numeric": "trim_scale({0})::text",
     },
     "{0}::text",
-    "encode(sha256(convert_to({0}, 'UTF8')), 'hex')",
+    "md5(convert_to({0}, 'UTF8'))",
     "('x' || left({0}, 15))::bit(60)::bigint",
 )
 DUCKDB = Dialect(
@@ -53,7 +55,7 @@ DUCKDB = Dialect(
         "numeric": "rtrim(rtrim({0}::varchar, '0'), '.')",
     },
     "{0}::varchar",
-    "sha256({0})",
+    "md5({0})",
     "('0x' || left({0}, 15))::bigint",
 )
 

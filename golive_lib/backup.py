@@ -9,12 +9,12 @@ import pandas as pd
 
 from golive_lib.errors import BackupError
 from golive_lib.formats import age, duration, number, share
-from golive_lib.judge import Status
 from golive_lib.manifest import Manifest, kind, read_manifest
 from golive_lib.pg_tools import numbers
 from golive_lib.proof import Point, Proof
 from golive_lib.rehearsal import verify
 from golive_lib.settings import PG_BIN, SCRATCH_URL
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

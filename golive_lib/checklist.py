@@ -12,12 +12,12 @@ from golive_lib.checklist_parts import AFTER, BEFORE, CANARY, after, before, can
 from golive_lib.db import Clock
 from golive_lib.errors import QueryError, UsageError
 from golive_lib.history import TICK
-from golive_lib.judge import Status, Verdict, worst
 from golive_lib.leaks import plainly
 from golive_lib.ledger import Ledger
 from golive_lib.plan_types import instant
 from golive_lib.proof import Proofs
 from golive_lib.settings import outputs_folder
+from golive_lib.verdicts import Status, Verdict, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

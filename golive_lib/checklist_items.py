@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from golive_lib.errors import LedgerError
 from golive_lib.formats import age, duration, mask
 from golive_lib.history import TICK
-from golive_lib.judge import Status, worst
 from golive_lib.proof import Point, Proof
 from golive_lib.records import file_faults, judged
+from golive_lib.verdicts import Status, worst
 
 if TYPE_CHECKING:
     from golive_lib.history import Happened, History

@@ -13,8 +13,8 @@ from golive_lib.checklist import PARTS
 from golive_lib.checklist_items import span
 from golive_lib.checklist_parts import AFTER, BEFORE, CANARY
 from golive_lib.formats import MISSING
-from golive_lib.judge import worst
 from golive_lib.show import Html, Link, Tile, table, tiles
+from golive_lib.verdicts import worst
 
 if TYPE_CHECKING:
     from golive_lib.checklist import Checklist

@@ -9,9 +9,9 @@ import pandas as pd
 
 from golive_lib.errors import QueryFailed
 from golive_lib.formats import Brief
-from golive_lib.judge import Outcome, Status, gate, worst
 from golive_lib.query import compose_check
 from golive_lib.statement import filled
+from golive_lib.verdicts import Outcome, Status, gate, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

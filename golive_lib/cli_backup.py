@@ -18,11 +18,11 @@ from golive_lib.dump import take_backup
 from golive_lib.errors import BackupError
 from golive_lib.formats import number
 from golive_lib.grid import SHAPES
-from golive_lib.judge import EXIT_CODES, Verdict
 from golive_lib.launch import open_launch
 from golive_lib.rehearsal import rehearse
 from golive_lib.settings import BACKUPS, backups_folder
 from golive_lib.show import table
+from golive_lib.verdicts import EXIT_CODES, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -33,12 +33,12 @@ from golive_lib.console import (
 from golive_lib.errors import GoliveError, PlanError
 from golive_lib.formats import clock, duration, moment, number, share
 from golive_lib.grid import SHAPES
-from golive_lib.judge import EXIT_CODES, Rule, Status, Verdict
 from golive_lib.kpis import KpiResult
 from golive_lib.launch import open_launch
 from golive_lib.plan_types import instant
 from golive_lib.settings import environment, outputs_folder
 from golive_lib.show import VERDICTS, table
+from golive_lib.verdicts import EXIT_CODES, Rule, Status, Verdict
 from golive_lib.watch import Lost, Watch, follow, played
 
 if TYPE_CHECKING:

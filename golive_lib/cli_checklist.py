@@ -23,10 +23,10 @@ from golive_lib.console import (
     step,
 )
 from golive_lib.grid import SHAPES
-from golive_lib.judge import Status
 from golive_lib.launch import open_launch
 from golive_lib.records import judged
 from golive_lib.settings import OUTPUTS, environment, outputs_folder
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from golive_lib.records import RunRecord

@@ -13,12 +13,12 @@ from golive_lib.cli_backup import back_up
 from golive_lib.cli_rollback import rehearsed
 from golive_lib.console import AsOf, DbUrl, Outputs, PlanFile, database, known_moment, report, run_all, step
 from golive_lib.errors import GoliveError
-from golive_lib.judge import Status
 from golive_lib.launch import open_launch
 from golive_lib.readiness import last_coverage
 from golive_lib.rollback_proof import prove_rollback
 from golive_lib.settings import ADMIN_URL, OUTPUTS, backups_folder, environment, outputs_folder
 from golive_lib.storage import prove_storage, take_storage
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

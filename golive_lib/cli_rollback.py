@@ -15,12 +15,12 @@ from golive_lib.console import COLOURS, DbUrl, Outputs, PlanFile, admin_url, con
 from golive_lib.errors import GoliveError, UsageError
 from golive_lib.formats import duration
 from golive_lib.grid import SHAPES
-from golive_lib.judge import EXIT_CODES, Status, gate, worst
 from golive_lib.launch import open_launch
 from golive_lib.leaks import plainly
 from golive_lib.ledger import Ledger
 from golive_lib.settings import ADMIN_URL, environment, outputs_folder
 from golive_lib.show import table
+from golive_lib.verdicts import EXIT_CODES, Status, gate, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

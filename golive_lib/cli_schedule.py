@@ -88,7 +88,7 @@ def _write(path: Path, text: str) -> None:
 
 def verdict(notebook: Annotated[Path, typer.Argument(help="A notebook that papermill has executed.")]) -> int:
     """Say how an executed notebook ended, with the exit code golive would have ended with."""
-    from golive_lib.reports import verdict_of  # noqa: PLC0415  keeps the other commands' start short
+    from golive_lib.outcomes import verdict_of  # noqa: PLC0415  keeps the other commands' start short
 
     said, code = verdict_of(notebook)
     (out if code != 1 else err).print(Text(said), soft_wrap=True)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from golive_lib.db import Database
 from golive_lib.doctor import connection_mode
 from golive_lib.errors import DatabaseError, QueryFailed
-from golive_lib.judge import Status
 from golive_lib.plan import kit_folder
 from golive_lib.proof import Point
 from golive_lib.query import compose, load
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from golive_lib.contract_lines import cut, form, masked, page, shown_kind
-from golive_lib.judge import Status
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

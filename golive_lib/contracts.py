@@ -17,10 +17,10 @@ from golive_lib.contract_lines import masked
 from golive_lib.contract_requests import Request, api_address, is_local, send
 from golive_lib.errors import PlanError, QueryFailed, SettingsError
 from golive_lib.formats import duration, missing, moment
-from golive_lib.judge import Status
 from golive_lib.leaks import secrets_of
 from golive_lib.proof import Point, Proof
 from golive_lib.settings import Secret
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

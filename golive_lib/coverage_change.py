@@ -12,11 +12,11 @@ from pydantic.dataclasses import dataclass
 
 from golive_lib.errors import QueryError
 from golive_lib.formats import age, duration, mask, moment
-from golive_lib.judge import Status
 from golive_lib.plan_types import instant
 from golive_lib.proof import Point, Proof, Section
 from golive_lib.records import read_records
 from golive_lib.settings import outputs_folder
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

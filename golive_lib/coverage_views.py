@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from golive_lib.judge import Status
 from golive_lib.show import Html, Tile, share, table, tiles
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from golive_lib.rls import Coverage

@@ -13,9 +13,9 @@ import jwt
 
 from golive_lib.connections import connects, same_database
 from golive_lib.errors import SettingsError
-from golive_lib.judge import Status
 from golive_lib.proof import Point, Proof
 from golive_lib.settings import DB_URL, is_url, parse_url
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

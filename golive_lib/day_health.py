@@ -11,9 +11,10 @@ import pandas as pd
 from golive_lib.errors import QueryFailed
 from golive_lib.evidence import interval
 from golive_lib.formats import duration, mask, missing, moment, number, share
-from golive_lib.judge import Counts, Judgement, Liveness, Status, judge, liveness
+from golive_lib.judge import Counts, Judgement, Liveness, judge, liveness
 from golive_lib.kpis import budgets, clustered
 from golive_lib.proof import Point, Proof, Section
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from golive_lib.errors import QueryFailed
-from golive_lib.judge import Status
 from golive_lib.query import compose, compose_check
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

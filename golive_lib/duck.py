@@ -149,7 +149,7 @@ class DuckDB:
             place = escape(str(self.url.folder / source[1]))
             return f"read_parquet({_text(f'{place}/*/{ROWS}')}, hive_partitioning = false)"
 
-        return _SETTINGS + READ.sub(files, duckdb_sql(written))
+        return _SETTINGS + READ.sub(files, duckdb_sql(written, pretty=True))
 
     def close(self) -> None:
         """Close the archive; the next snapshot opens it again, with the days that are there by then."""

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from golive_lib.judge import Status
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from golive_lib.due import DUE_STATUS, DueEvent, DueJudgement, DueState, judge_due, latest_due, parse_due
 from golive_lib.errors import QueryFailed
-from golive_lib.judge import Status, worst
 from golive_lib.query import compose
+from golive_lib.verdicts import Status, worst
 
 if TYPE_CHECKING:
     import pandas as pd

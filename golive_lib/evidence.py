@@ -18,7 +18,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betainc, betaincc, betaln, expit
+import scipy  # loads its parts when they are first used, which most reports never do
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,8 +87,8 @@ def intervals(n: ArrayLike, bad: ArrayLike, alpha: float) -> tuple[Floats, Float
     top = np.full_like(floor, _LOGIT_MAX)
     low = _edges(log_e_over, (events, hits), (floor, middle), need)
     high = _edges(log_e_under, (events, hits), (top, middle), need)
-    none_below = (hits == 0) | (log_e_over(events, hits, expit(floor)) < need)
-    none_above = (hits == events) | (log_e_under(events, hits, expit(top)) < need)
+    none_below = (hits == 0) | (log_e_over(events, hits, scipy.special.expit(floor)) < need)
+    none_above = (hits == events) | (log_e_under(events, hits, scipy.special.expit(top)) < need)
     return np.where(none_below, 0.0, low), np.where(none_above, 1.0, high)
 
 
@@ -159,9 +159,9 @@ def _prior(limit: Floats) -> Floats:
 def _log_tail(a: Floats, b: Floats, cut: Floats, *, upper: bool) -> Floats:
     """Return the log of the integral of p^(a-1) (1-p)^(b-1) from ``cut`` to 1 (upper), or from 0 to ``cut``."""
     a, b, cut = np.broadcast_arrays(a, b, cut)
-    part = np.asarray(betaincc(a, b, cut) if upper else betainc(a, b, cut))
+    part = np.asarray(scipy.special.betaincc(a, b, cut) if upper else scipy.special.betainc(a, b, cut))
     faint = part < _TINY
-    out = np.asarray(betaln(a, b) + np.log(np.where(faint, 1.0, part)), dtype=np.float64)
+    out = np.asarray(scipy.special.betaln(a, b) + np.log(np.where(faint, 1.0, part)), dtype=np.float64)
     if faint.any():
         out[faint] = _faint_tail(a[faint], b[faint], cut[faint], upper=upper)
     return out
@@ -196,6 +196,6 @@ def _edges(
     out, possible = ends
     for _ in range(_BISECTIONS):
         half = (out + possible) / 2
-        excluded = log_e(*counts, expit(half)) >= need
+        excluded = log_e(*counts, scipy.special.expit(half)) >= need
         out, possible = np.where(excluded, half, out), np.where(excluded, possible, half)
-    return np.asarray(expit(out), dtype=np.float64)
+    return np.asarray(scipy.special.expit(out), dtype=np.float64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -12,7 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbconvert import HTMLExporter
+from nbconvert import HTMLExporter, TemplateExporter
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from traitlets import default
 
 from golive_lib import page, show
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 _PLOTLY_SLOT = "<!--plotly.js-->"
+_BARE_IMAGE = re.compile(r"<img(?![^>]*\balt\b)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,28 @@ class ReportMeta:
 
 def to_html(nb: NotebookNode, *, meta: ReportMeta) -> str:
     """Return an executed notebook as one HTML file's text."""
+    return complete(to_page(nb, meta=meta))
+
+
+def to_page(nb: NotebookNode, *, meta: ReportMeta) -> str:
+    """Return an executed notebook's page without plotly.js, so that there is less to look through; see ``complete``."""
     exporter = GoliveExporter()  # type: ignore[no-untyped-call]  # nbconvert's
-    return exporter.from_notebook_node(nb, {"golive": meta})[0]
+    return exporter.page(nb, {"golive": meta})[0]
+
+
+def complete(page_: str) -> str:
+    """Return a page with plotly.js in its place, if it has one."""
+    return page_.replace(_PLOTLY_SLOT, _plotly().blob, 1) if _PLOTLY_SLOT in page_ else page_
+
+
+def warm() -> None:
+    """Do once what every page needs (compile templates and patterns, pack plotly.js), as while a kernel works."""
+    figure = new_output("display_data", data={show.PLOTLY_MIME: {"data": [], "layout": {}}, "text/plain": "A chart."})
+    cells = [
+        new_markdown_cell("# A\n\n- b `c`\n\n| d |\n|---|\n| *e* |"),
+        new_code_cell("f = 1  # g", outputs=[figure]),
+    ]
+    to_html(new_notebook(cells=cells), meta=ReportMeta("A", datetime.now(UTC)))
 
 
 class GoliveExporter(HTMLExporter):
@@ -67,6 +90,13 @@ class GoliveExporter(HTMLExporter):
         self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: object
     ) -> tuple[str, dict[str, Any]]:
         """Return the page's HTML and nbconvert's resources."""
+        html, resources = self.page(nb, resources, **kw)
+        return complete(html), resources
+
+    def page(
+        self, nb: NotebookNode, resources: dict[str, Any] | None = None, **kw: object
+    ) -> tuple[str, dict[str, Any]]:
+        """Return the page's HTML with a slot for plotly.js, and nbconvert's resources."""
         given = dict(resources or {})
         meta = given.pop("golive", None) or _default_meta(nb, given)
         parts = page.read(nb, meta.title, meta.error)
@@ -80,9 +110,9 @@ class GoliveExporter(HTMLExporter):
             "policy": _policy(has_figures=parts.has_figures),
             "plotly_slot": _PLOTLY_SLOT,
         }
-        html, resources = super().from_notebook_node(nb, given, **kw)
-        # Put in last: nbconvert parses the page once more, which 2 MB of base64 would only slow down.
-        return html.replace(_PLOTLY_SLOT, _plotly().blob, 1), resources
+        # The page has all that the notebook says. nbconvert would copy that three times and parse the page once more.
+        html, resources = TemplateExporter.from_notebook_node(self, new_notebook(metadata=nb.metadata), given, **kw)
+        return _BARE_IMAGE.sub('<img alt="An image without a description."', html), resources
 
 
 @dataclass(frozen=True, slots=True)

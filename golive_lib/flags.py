@@ -11,9 +11,9 @@ import pandas as pd
 
 from golive_lib.errors import QueryFailed
 from golive_lib.formats import ELLIPSIS, MISSING, mask, missing
-from golive_lib.judge import Status
 from golive_lib.leaks import without_keys
 from golive_lib.proof import Point, Proof
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

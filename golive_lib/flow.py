@@ -12,8 +12,8 @@ import pandas as pd
 
 from golive_lib.errors import QueryFailed
 from golive_lib.formats import moment, number
-from golive_lib.judge import Status
 from golive_lib.proof import Point, Proof, Section
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

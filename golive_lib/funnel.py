@@ -24,8 +24,8 @@ from golive_lib.funnel_points import (
     stood,
 )
 from golive_lib.intervals import Z99, newcombe, wilson
-from golive_lib.judge import Status
 from golive_lib.proof import Point, Proof, Section
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

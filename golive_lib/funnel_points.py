@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from golive_lib.formats import moment, number, share, sums
 from golive_lib.intervals import newcombe, wilson
-from golive_lib.judge import Status
 from golive_lib.proof import Point
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from datetime import tzinfo

@@ -25,10 +25,10 @@ from golive_lib.guards import (
     sums,
     window,
 )
-from golive_lib.judge import Status
 from golive_lib.marks import prove_marks
 from golive_lib.proof import Point, Proof
 from golive_lib.rls_probe import as_others, same_database
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -10,23 +10,12 @@ from typing import TYPE_CHECKING, Literal
 
 from golive_lib.evidence import first_crossing, interval, log_e_over, log_e_under, log_threshold
 from golive_lib.formats import duration
-from golive_lib.verdicts import EXIT_CODES, VERDICT_MIME, Outcome, Rule, Status, Verdict, gate, worst
+from golive_lib.verdicts import Rule, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-# Whoever judges needs these too.
-__all__ = [
-    "EXIT_CODES",
-    "VERDICT_MIME",
-    "Outcome",
-    "Rule",
-    "Status",
-    "Verdict",
-    "gate",
-    "worst",
-]
 Proven = Literal["over", "under", "neither"]
 
 

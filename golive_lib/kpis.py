@@ -10,16 +10,17 @@ import numpy as np
 from golive_lib.compare import Comparison, Dilution, TrafficShare, compare, dilution, traffic_share
 from golive_lib.evidence import split_alpha
 from golive_lib.formats import Brief, share
-from golive_lib.judge import Budget, Counts, Judgement, Liveness, Status, judge_watch, liveness
+from golive_lib.judge import Budget, Counts, Judgement, Liveness, judge_watch, liveness
 from golive_lib.power import design_effect
 from golive_lib.telemetry import MINUTE
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from golive_lib.judge import Rule
     from golive_lib.plan import Kpi, Plan, Stage
     from golive_lib.telemetry import Ints, Telemetry
+    from golive_lib.verdicts import Rule
 
 SILENCE = 1e-4  # a canary's silence this unlikely, given the control's events since, is no accident
 ROLLED_OUT = 0.5  # of its planned share, below which a stage is taken for not rolled out

@@ -10,8 +10,8 @@ from psycopg import sql
 
 from golive_lib.errors import QueryFailed
 from golive_lib.guards import answers, facts
-from golive_lib.judge import Status
 from golive_lib.proof import Point
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,9 +9,9 @@ import pandas as pd
 
 from golive_lib.errors import PlanError, QueryFailed
 from golive_lib.formats import duration, moment, number
-from golive_lib.judge import Status, worst
 from golive_lib.proof import Point, Proof, Section
 from golive_lib.ticket import HEADINGS, MEGABYTE, SHOWN, cell, written
+from golive_lib.verdicts import Status, worst
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from golive_lib.formats import mask, number
-from golive_lib.judge import Status
 from golive_lib.owners import MOST_ROWS
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from golive_lib.owners import Owned

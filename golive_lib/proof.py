@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pandas as pd
 
 from golive_lib.formats import Brief
-from golive_lib.judge import Outcome, Status, Verdict, gate, worst
+from golive_lib.verdicts import Outcome, Status, Verdict, gate, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,17 +8,17 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from golive_lib.judge import Status
 from golive_lib.proof import Proofs
 from golive_lib.show import Html, moment, table, verdict_banner
+from golive_lib.verdicts import Status
 from golive_lib.views import Finding
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from golive_lib.judge import Outcome
     from golive_lib.proof import Proof
     from golive_lib.rls import Coverage
+    from golive_lib.verdicts import Outcome
 
 LONGEST = 50  # rows of a table that stands behind a proof
 BRIEF = 2  # points of an item named in the list; all are in its section

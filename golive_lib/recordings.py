@@ -11,8 +11,8 @@ from scipy.special import betaincinv
 
 from golive_lib.errors import QueryFailed
 from golive_lib.formats import mask, missing, number, share
-from golive_lib.judge import Status
 from golive_lib.proof import Point, Proof, Section
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from golive_lib.engines import Asked

@@ -14,11 +14,12 @@ from golive_lib.canary import flags_asked
 from golive_lib.due_events import judge_dues
 from golive_lib.errors import PlanError
 from golive_lib.evidence import interval
-from golive_lib.judge import Rule, Status, Verdict, liveness
+from golive_lib.judge import liveness
 from golive_lib.kpis import SILENCE, Soak, budgets, clustered, judge_minutes
 from golive_lib.plan_types import instant
 from golive_lib.stage import Item, judge_stage
 from golive_lib.telemetry import MINUTE, Telemetry, Window, minute_statement, read, time_indexed
+from golive_lib.verdicts import Rule, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

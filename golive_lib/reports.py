@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import secrets
 import shutil
 import sys
+import threading
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -25,26 +29,21 @@ from papermill.exceptions import PapermillExecutionError
 
 from golive_lib import engine
 from golive_lib.errors import ReportError
-from golive_lib.export import ReportMeta, to_html
-from golive_lib.index import index_of
 from golive_lib.leaks import leak, secrets_of, without_places
 from golive_lib.ledger import Ledger
-from golive_lib.page import first_heading
+from golive_lib.outcomes import outcome_of
 from golive_lib.paper import printed
 from golive_lib.plan import kit_folder
-from golive_lib.records import CRASHED, JUDGED, RECORD, RUN, RunRecord, facts, history
+from golive_lib.records import JUDGED, RECORD, RUN, RunRecord, facts, history
 from golive_lib.settings import environment
-from golive_lib.verdicts import EXIT_CODES, VERDICT_MIME, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from nbformat import NotebookNode
 
     from golive_lib.statement import Value
     from golive_lib.warm_kernels import WarmKernels
-
-_OUTCOME = {"verdict", "status", "sentence", "at", "zone"}
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def execute(
         notebook, error = _execute(run, on_cell, kernels)
         if kernels and kernels.closed:
             raise ReportError(f"{run.notebook.stem}: stopped; nothing was written")
-        outcome, error = (None, error) if error else _outcome(notebook)
+        outcome, error = (None, error) if error else outcome_of(notebook)
         record = RunRecord(
             run_id=run_id,
             notebook=run.notebook.stem,
@@ -127,6 +126,11 @@ def _execute(
     """Return the notebook as far as it came, and what stopped it."""
     kept: list[NotebookNode] = []
     error = None
+
+    def begun(notebook: NotebookNode) -> None:
+        kept.append(notebook)
+        threading.Thread(target=_warm, daemon=True).start()  # there is nothing to do while the kernel works
+
     try:
         papermill.execute_notebook(
             run.notebook,
@@ -135,7 +139,7 @@ def _execute(
             engine_name=engine.NAME,
             progress_bar=False,
             request_save_on_cell_execute=False,
-            keep=kept.append,
+            keep=begun,
             kernels=kernels,
             timeout_s=run.timeout,
             on_cell=lambda index: on_cell(index, len(kept[0].cells)),
@@ -151,36 +155,11 @@ def _execute(
     return kept[0], error
 
 
-def _outcome(notebook: NotebookNode) -> tuple[dict[str, Any] | None, str | None]:
-    """Return the one verdict among a notebook's outputs, or why there is none to trust."""
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-    outputs = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
-    found = [data[VERDICT_MIME] for data in outputs if VERDICT_MIME in data]
-    if not all(cell.execution_count for cell in cells):
-        return None, "the notebook stopped before its last cell (sys.exit?), so its verdict does not count"
-    if len(found) != 1:
-        return None, f"the notebook finished with {len(found) or 'no'} verdicts; exactly one is needed"
-    if not isinstance(found[0], dict) or not set(found[0]) >= _OUTCOME or found[0]["verdict"] not in set(Verdict):
-        return None, "the notebook's verdict is not one of the kit's; show it with views.verdict"
-    return found[0], None
+@cache
+def _warm() -> None:
+    from golive_lib import export, index  # noqa: F401, PLC0415  a quarter of a second that need not be waited for
 
-
-def verdict_of(path: Path) -> tuple[str, int]:
-    """Return what an executed notebook says in a sentence, and the exit code for it; a crash is 1.
-
-    Raises ReportError for a file that is no notebook.
-    """
-    try:
-        notebook = nbformat.read(path, as_version=4)
-    except (OSError, ValueError) as broken:
-        raise ReportError(f"{path}: cannot be read as a notebook: {broken}") from None
-    raised = [o for cell in notebook.cells for o in cell.get("outputs", []) if o["output_type"] == "error"]
-    if raised:
-        return f"{path.name}: {raised[0]['ename']}: {raised[0]['evalue']}", CRASHED
-    outcome, why = _outcome(notebook)
-    if outcome is None:
-        return f"{path.name}: {why}", CRASHED
-    return f"{path.name}: {outcome['verdict']}: {outcome['sentence']}", EXIT_CODES[Verdict(outcome["verdict"])]
+    export.warm()
 
 
 def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: dict[str, Any] | None) -> RunRecord:
@@ -199,7 +178,9 @@ def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: di
         nothing: dict[str, Any] = {"verdict": None, "status": None, "html": None, "ipynb": None}
         record = replace(record, state="failed", sentence=why, error=why, parameters={}, facts={}, **nothing)
     else:
-        named = {Path(path or "").name: text.encode() for path, text in texts.items()}
+        from golive_lib.export import complete  # noqa: PLC0415  as above
+
+        named = {Path(path or "").name: complete(text).encode() for path, text in texts.items()}
         named |= {name: text.encode() for name, text in _figures(judged or {})}
         for name, content in named.items():
             (folder / name).write_bytes(content)
@@ -226,18 +207,28 @@ def _places() -> set[str]:
 
 def _figures(judged: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Give what was judged as files: all of it as JSON, each list of rows as CSV, each text in Markdown as it is."""
-    import pandas as pd  # noqa: PLC0415  a quarter of a second that is spent while kernels work
-
     if judged:
         yield JUDGED, json.dumps(judged, indent=2, sort_keys=True) + "\n"
     for name, found in judged.items():
         if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
-            yield f"{name}.csv", pd.DataFrame(found).to_csv(index=False)
+            yield f"{name}.csv", _csv(found)
         elif isinstance(found, str) and name.endswith(".md"):
             yield name, found
 
 
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as CSV under all their keys; what a row lacks is empty."""
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
+
+
 def _page(notebook: NotebookNode, record: RunRecord) -> str:
+    from golive_lib.export import ReportMeta, to_page  # noqa: PLC0415  as above
+    from golive_lib.page import first_heading  # noqa: PLC0415  as above
+
     meta = ReportMeta(
         title=first_heading(notebook) or record.notebook,
         run_id=record.run_id,
@@ -245,7 +236,7 @@ def _page(notebook: NotebookNode, record: RunRecord) -> str:
         parameters={name: str(value) for name, value in record.parameters.items()},
         error=record.error,
     )
-    return to_html(notebook, meta=meta)
+    return to_page(notebook, meta=meta)
 
 
 def _json(data: Any) -> str:  # noqa: ANN401  a record is any JSON
@@ -279,6 +270,8 @@ def _workplace(run: Run, started: datetime) -> Iterator[tuple[str, Path]]:
 
 def refresh_index(outputs: Path) -> Path:
     """Write ``index.html`` anew from the records; runs that end at once wait for each other."""
+    from golive_lib.index import index_of  # noqa: PLC0415  as above
+
     target = outputs / "index.html"
     scratch = outputs / f".index-{os.getpid()}-{secrets.token_hex(2)}"
     with fasteners.InterProcessLock(outputs / ".index.lock"):

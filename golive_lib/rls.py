@@ -10,11 +10,11 @@ import pandas as pd
 
 from golive_lib.errors import QueryFailed
 from golive_lib.formats import Brief, age, share
-from golive_lib.judge import Outcome, Status, gate, worst
 from golive_lib.owners import owned_tables
 from golive_lib.proof import Point, Proof
 from golive_lib.rls_catalog import TABLES, Catalog, Lint, exposed, granted, rows
 from golive_lib.rls_lints import find
+from golive_lib.verdicts import Outcome, Status, gate, worst
 
 if TYPE_CHECKING:
     from datetime import datetime

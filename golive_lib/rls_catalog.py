@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from golive_lib.judge import Status
+    from golive_lib.verdicts import Status
 
     Row = Any  # a named tuple of a query's columns
 

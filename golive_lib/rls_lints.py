@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from golive_lib.judge import Status
 from golive_lib.rls_catalog import COMMANDS, ROLES, TABLES, Catalog, Lint, exposed, granted, rows
 from golive_lib.rls_policies import opens_reads, policy_lints
 from golive_lib.rls_views import view_lints
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

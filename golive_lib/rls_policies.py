@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from golive_lib.judge import Status
 from golive_lib.rls_catalog import COMMANDS, ROLES, Lint, allowed
 from golive_lib.rls_rules import Bond, Names, always_true, bond
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,12 +16,12 @@ from psycopg import sql
 from golive_lib.acting import PROBE_URL, acting, client_claims, require_same
 from golive_lib.errors import DatabaseError, QueryFailed, SettingsError
 from golive_lib.formats import number
-from golive_lib.judge import Status
 from golive_lib.owners import MOST_ROWS, owned_tables, owners
 from golive_lib.probe_verdict import Reading, Sample, Seen, verdict
 from golive_lib.proof import Point, Proof
 from golive_lib.query import compose
 from golive_lib.settings import parse_url
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from golive_lib.judge import Status
 from golive_lib.rls_catalog import ROLES, Lint, granted
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from golive_lib.doctor import WRITE_FLAG
 from golive_lib.errors import DatabaseError, QueryFailed
-from golive_lib.judge import Status
 from golive_lib.levers import FLAGS, writing
 from golive_lib.proof import Point
 from golive_lib.rollback import ask, looking, require_place
 from golive_lib.rollback_proof import AGAIN, prove_rollback
 from golive_lib.settings import ADMIN_URL
 from golive_lib.statement import Statement
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from golive_lib.errors import GoliveError, LedgerError
 from golive_lib.formats import age, duration
-from golive_lib.judge import Status
 from golive_lib.ledger import Ledger
 from golive_lib.levers import levels, lever
 from golive_lib.proof import Point, Proof
 from golive_lib.rollback_rehearsal import REHEARSAL, rehearsed_files, release
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,12 +11,12 @@ import pandas as pd
 from golive_lib.acting import applying
 from golive_lib.errors import GoliveError, QueryFailed
 from golive_lib.formats import duration, mask
-from golive_lib.judge import Outcome, Status, gate, worst
 from golive_lib.levers import FLAGS, VIEWS, StepFailed, levels, lever
 from golive_lib.query import compose
 from golive_lib.revert import examine
 from golive_lib.rollback import ask, looking, require_place, user
 from golive_lib.statement import Statement
+from golive_lib.verdicts import Outcome, Status, gate, worst
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from golive_lib.archive import Kept
 
 HASHED = 256 * 2**20  # bytes; a larger file is too much for a worker's memory, and its rows are counted instead
-_DAY = re.compile(r"/([^/]+)/day=([^/]+)/[^/]+$")
+_DAY = re.compile(r"/([^/]+)/day=(\d{4}-\d\d-\d\d)/[^/]+$")
 _TYPES = {**KEPT_AS, "timestamptz": "timestamp"}
 
 
@@ -35,25 +35,26 @@ def read_archive(session: SparkSession, folder: str) -> Archive:
         words = f"{folder}: Spark sees no archive there, or none with a closed day"
         raise ArchiveError(f"{words}\n  next: is it the folder as every worker of the cluster sees it?") from None
     kept: dict[str, dict[date, Kept]] = {}
-    problems = []
+    broken: dict[str, dict[date, str]] = {}
     for one in sorted(found, key=lambda one: str(one["path"]), reverse=True):  # the newest day says the columns
         if place := _DAY.search(one["path"]):
-            days = kept.setdefault(place[1], {})
-            fault = _keep(days, place[2], one["content"])
-            problems += [f"{place[1]} of {place[2]}: {fault}"] if fault else []
+            source, day = place[1], date.fromisoformat(place[2])
+            days = kept.setdefault(source, {})
+            if fault := _keep(days, day, one["content"]):
+                broken.setdefault(source, {})[day] = fault
     ordered = {source: dict(sorted(days.items())) for source, days in sorted(kept.items())}
-    return Archive(Path(folder), owner, ordered, tuple(sorted(problems)))
+    return Archive(Path(folder), owner, ordered, broken)
 
 
-def _keep(days: dict[date, Kept], said: str, manifest: bytes) -> str:
+def _keep(days: dict[date, Kept], day: date, manifest: bytes) -> str:
     """Add a day to those that are newer, or say what is wrong with it."""
     try:
-        day, kept = date.fromisoformat(said), MANIFESTS.validate_json(manifest)
-    except ValueError:
+        kept = MANIFESTS.validate_json(manifest)
+    except ValidationError:
         return f"half-written: it has no sound {MANIFEST}"
     newest = next(iter(days.values()), kept).columns
     if kept.columns != newest:
-        return f"has other columns than the newest day: {other_columns(kept.columns, newest)}"
+        return f"other columns than the newest day: {other_columns(kept.columns, newest)}"
     days[day] = kept
     return ""
 

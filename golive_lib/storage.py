@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from golive_lib.errors import QueryFailed
 from golive_lib.formats import age, duration, mask, missing, moment, number
-from golive_lib.judge import Status
 from golive_lib.manifest import stamp
 from golive_lib.proof import Point, Proof
 from golive_lib.query import compose
@@ -22,6 +21,7 @@ from golive_lib.storage_manifest import (
     working,
     write_list,
 )
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -175,6 +175,10 @@ def bounded_duckdb(work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(config=config)
     try:
         yield connection
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":  # DuckDB's word for Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
     finally:
         connection.close()
 

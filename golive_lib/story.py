@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from golive_lib.formats import mask
 from golive_lib.history import MESSAGE, REHEARSAL, ROLLBACK, TICK
-from golive_lib.judge import Status, Verdict
 from golive_lib.records import RUN
 from golive_lib.show import VERDICTS
+from golive_lib.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from golive_lib.charts import TIME, figure
 from golive_lib.formats import local, moment, zone_name
 from golive_lib.grid import COLOURS
-from golive_lib.judge import Status
 from golive_lib.show import Chart
 from golive_lib.story import MESSAGES, REPORTS, ROLLBACKS, TICKS
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from golive_lib import show
 from golive_lib.grid import SHAPES
-from golive_lib.judge import Status
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

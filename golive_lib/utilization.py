@@ -12,9 +12,9 @@ from golive_lib.due import instant
 from golive_lib.errors import QueryFailed
 from golive_lib.evidence import interval
 from golive_lib.formats import mask, missing, moment, number, share
-from golive_lib.judge import Status
 from golive_lib.proof import Point, Proof, Section
 from golive_lib.spans import Span, Spans, earlier
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping

@@ -10,15 +10,15 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from golive_lib.judge import VERDICT_MIME, Status
 from golive_lib.show import Html, mask, moment, status_badge, styled, table, verdict_banner
+from golive_lib.verdicts import VERDICT_MIME, Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import tzinfo
 
     from golive_lib.checks import CheckResult, Checks
-    from golive_lib.judge import Outcome
+    from golive_lib.verdicts import Outcome
 
 
 @dataclass(frozen=True, repr=False)

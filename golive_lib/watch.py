@@ -11,9 +11,9 @@ import pandas as pd
 
 from golive_lib.canary import judge_in, soak, stage_start
 from golive_lib.errors import DatabaseError, QueryFailed
-from golive_lib.judge import Verdict
 from golive_lib.plan_types import instant
 from golive_lib.telemetry import MINUTE, Telemetry, gather_earlier, minute_statement, nothing, read, time_indexed
+from golive_lib.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

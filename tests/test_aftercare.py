@@ -15,10 +15,10 @@ from plant import change
 
 from golive_lib import aftercare, aftercare_views, funnel_charts, health_charts, proof_views, utilization_charts
 from golive_lib.errors import QueryError
-from golive_lib.judge import Status, Verdict
 from golive_lib.launch import open_launch
 from golive_lib.plan import kit_folder
 from golive_lib.settings import OUTPUTS
+from golive_lib.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,11 +18,11 @@ from test_reports import GREEN, notebook, visible
 from golive_lib.attempts import execute
 from golive_lib.deadline import Limits
 from golive_lib.errors import GoliveError, ReportError
-from golive_lib.judge import VERDICT_MIME
 from golive_lib.ledger import Ledger
 from golive_lib.records import RUN, read_records
 from golive_lib.reports import Run
 from golive_lib.turns import turn
+from golive_lib.verdicts import VERDICT_MIME
 from golive_lib.warm_kernels import WarmKernels
 
 if TYPE_CHECKING:

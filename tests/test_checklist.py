@@ -20,12 +20,12 @@ from past import EVE, OVER, PLAN, READY, RLS_FILES, Past
 from golive_lib import checklist, checklist_views
 from golive_lib.checklist_parts import AFTER, BEFORE, CANARY
 from golive_lib.errors import QueryError, UsageError
-from golive_lib.judge import Status, Verdict
 from golive_lib.launch import Launch, open_launch
 from golive_lib.ledger import LEDGER, Ledger
 from golive_lib.plan_night import MessageRules
 from golive_lib.records import JUDGED
 from golive_lib.settings import OUTPUTS
+from golive_lib.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -28,10 +28,10 @@ from golive_lib.demo.app import environment, user
 from golive_lib.demo.build import CLOCK
 from golive_lib.demo.faults import LEAKED
 from golive_lib.errors import PlanError
-from golive_lib.judge import Status
 from golive_lib.launch import Launch, load_queries
 from golive_lib.plan import Plan, read_plan
 from golive_lib.settings import parse_url
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

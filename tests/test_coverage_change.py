@@ -13,11 +13,11 @@ from plant import change
 
 from golive_lib import rls
 from golive_lib.coverage_change import AFTER, BEFORE, CoverageChange, compare
-from golive_lib.judge import Status
 from golive_lib.launch import Launch, open_launch
 from golive_lib.plan import read_plan
 from golive_lib.records import RECORD, RunRecord
 from golive_lib.spans import spans
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

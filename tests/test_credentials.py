@@ -15,10 +15,10 @@ from plant import free_port
 
 from golive_lib.connections import same_database
 from golive_lib.credentials import fingerprint, prove_secrets
-from golive_lib.judge import Status
 from golive_lib.plan import DatabaseRules
 from golive_lib.plan_readiness import SecretRules
 from golive_lib.settings import DB_URL, parse_url
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

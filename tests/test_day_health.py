@@ -15,9 +15,9 @@ from psycopg.conninfo import make_conninfo
 
 from golive_lib.day_health import DayHealth, compared, examine
 from golive_lib.health_charts import response_times
-from golive_lib.judge import Status
 from golive_lib.launch import Launch, open_launch
 from golive_lib.spans import Spans, spans
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -67,11 +70,11 @@ def copy(duck: Launch, tmp_path: Path) -> Path:
 
 
 SHAPES: dict[str, Callable[[Query, dict[str, Query], list[str]], Statement]] = {
-    "events": lambda query, catalog, _flags: compose(query, catalog),
+    "events": lambda query, catalog, _: compose(query, catalog),
     "minutes": lambda query, catalog, flags: series.minutes(query, catalog, flags, indexed=False),
     "minutes, indexed": lambda query, catalog, flags: series.minutes(query, catalog, flags, indexed=True),
     "reading": lambda query, catalog, _: series.reading(query, catalog),
-    "earlier days": lambda query, catalog, flags: series.earlier_days(query, catalog, flags),
+    "earlier days": series.earlier_days,
     "bad events": lambda query, catalog, flags: series.bad_events(query, catalog, flags[0]),
 }
 
@@ -271,3 +274,36 @@ def test_closed_archive_opens_again(copy: Path) -> None:
     launch.database.close()
     with launch.database.snapshot() as after:
         assert after.clock.now == datetime(2026, 3, 28, tzinfo=UTC)
+
+
+def golive(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line beside an archive."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GOLIVE_")}
+    command = [sys.executable, "-m", "golive_lib", *arguments, "--plan", str(PLAN)]
+    return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False)
+
+
+def test_command_line_judges_an_archive(live: Launch, copy: Path) -> None:
+    """``golive canary`` runs its notebook on an archive named from here and leaves PostgreSQL's record, byte for byte."""
+    where = ("--db-url", f"duckdb:{copy.name}", "--outputs", "out")
+    done = golive(copy.parent, "canary", "--stage", "25", "--as-of", NOW, *where)
+    assert (done.returncode, "The 25 % stage" in done.stdout) == (3, True)
+    (judged,) = (copy.parent / "out").glob("*/judged.json")
+    wanted = judge_now(live, 25, as_of=NOW).record()
+    assert json.dumps(json.loads(judged.read_text()), sort_keys=True) == json.dumps(wanted, sort_keys=True)
+    assert json.loads(judged.with_name("record.json").read_text())["database"] == "the archive copy, by DuckDB"
+    assert str(copy) not in "".join(path.read_text() for path in (copy.parent / "out").rglob("*.html"))
+
+
+def test_command_line_shows_an_archives_sql(copy: Path) -> None:
+    """``golive sql`` prints what DuckDB's own command line runs."""
+    done = golive(copy.parent, "sql", "health/api_paths", "--db-url", f"duckdb:{copy.name}")
+    assert (done.returncode, done.stderr) == (0, "")
+    with duckdb.connect() as client:
+        assert client.execute(done.stdout).description
+
+
+def test_command_line_needs_the_app_for_some(copy: Path) -> None:
+    """A command about the database itself says what to name; nothing is written."""
+    done = golive(copy.parent, "backup", "--db-url", f"duckdb:{copy.name}")
+    assert (done.returncode, "holds rows alone; name the app's database" in done.stderr) == (1, True)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from golive_lib.due import DueEvent, DueState, instant, judge_due, latest_due, parse_due
-from golive_lib.judge import Status
+from golive_lib.verdicts import Status
 
 BEIRUT = ZoneInfo("Asia/Beirut")
 ZODIAC = parse_due("07:00 Asia/Beirut", 12, timedelta(minutes=30))

@@ -22,7 +22,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from golive_lib import page, show
 from golive_lib.export import ReportMeta, to_html
-from golive_lib.judge import Verdict
+from golive_lib.verdicts import Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path

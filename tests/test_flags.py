@@ -12,9 +12,9 @@ from plant import change
 
 from golive_lib.db import Clock
 from golive_lib.flags import TABLE, prove_flags
-from golive_lib.judge import Status
 from golive_lib.launch import Launch, open_launch
 from golive_lib.plan_readiness import FlagRules
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

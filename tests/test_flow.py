@@ -10,9 +10,9 @@ import pytest
 from plant import change
 
 from golive_lib import flow
-from golive_lib.judge import Status
 from golive_lib.launch import open_launch
 from golive_lib.spans import spans
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,10 +15,10 @@ from golive_lib.funnel import STEPS, Funnel, examine
 from golive_lib.funnel_charts import NOTHING, funnel_chart, hours_chart
 from golive_lib.funnel_points import JUDGED, Cohort, compared
 from golive_lib.intervals import newcombe, wilson
-from golive_lib.judge import Status
 from golive_lib.launch import Launch, open_launch
 from golive_lib.query import compose
 from golive_lib.spans import spans
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,20 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golive_lib.judge import (
-    EXIT_CODES,
-    Budget,
-    Counts,
-    Liveness,
-    Rule,
-    Status,
-    Verdict,
-    gate,
-    judge,
-    judge_watch,
-    liveness,
-    worst,
-)
+from golive_lib.judge import Budget, Counts, Liveness, judge, judge_watch, liveness
+from golive_lib.verdicts import EXIT_CODES, Rule, Status, Verdict, gate, worst
 
 QUICK = settings(derandomize=True, max_examples=80, deadline=None)
 LIVE = Liveness(alive=True, reason="the newest row is 10 s old")

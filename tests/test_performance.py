@@ -10,12 +10,12 @@ import pytest
 from plant import change
 
 from golive_lib import day_health
-from golive_lib.judge import Status
 from golive_lib.launch import Launch, open_launch
 from golive_lib.performance import Performance, examine
 from golive_lib.plan_readiness import BackupRules
 from golive_lib.query import parse
 from golive_lib.spans import spans
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

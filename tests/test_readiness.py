@@ -15,7 +15,6 @@ from golive_lib import proof_views, readiness
 from golive_lib.demo import open_app
 from golive_lib.demo.build import database
 from golive_lib.dump import take_backup
-from golive_lib.judge import Status, Verdict
 from golive_lib.launch import Launch, open_launch
 from golive_lib.leaks import leak
 from golive_lib.ledger import Ledger
@@ -24,6 +23,7 @@ from golive_lib.rehearsal import rehearse
 from golive_lib.rollback_rehearsal import REHEARSAL, rehearse_rollback
 from golive_lib.settings import BACKUPS, OUTPUTS, parse_url
 from golive_lib.storage import take_storage
+from golive_lib.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from plant import change
 
-from golive_lib.judge import Status
 from golive_lib.launch import Launch, open_launch
 from golive_lib.plan_aftercare import AftercareRules
 from golive_lib.query import parse
 from golive_lib.recordings import RULES, SHOWN, Estimate, Recordings, estimate, examine
 from golive_lib.spans import spans
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,9 +16,9 @@ from golive_lib import Launch, open_launch
 from golive_lib.cli_canary import spoken
 from golive_lib.errors import PlanError
 from golive_lib.evidence import interval
-from golive_lib.judge import Rule
 from golive_lib.plan import read_plan
 from golive_lib.replay import Replay, replay, schedule, thin
+from golive_lib.verdicts import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable

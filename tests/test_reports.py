@@ -19,11 +19,11 @@ from nbformat.v4 import new_code_cell, new_notebook
 from plant import change
 
 from golive_lib.errors import ReportError, UsageError
-from golive_lib.judge import VERDICT_MIME
 from golive_lib.notebooks import find_notebook, find_notebooks, parameters, typed
 from golive_lib.plan import read_plan
 from golive_lib.records import read_records
 from golive_lib.reports import Run, execute, refresh_index
+from golive_lib.verdicts import VERDICT_MIME
 from golive_lib.warm_kernels import warm_kernels
 
 if TYPE_CHECKING:

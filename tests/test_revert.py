@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golive_lib.demo.repository import RELEASE, app_repository
-from golive_lib.judge import Status
 from golive_lib.plan_night import RollbackRules
 from golive_lib.revert import examine
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,10 +14,10 @@ from plant import change
 
 from golive_lib.coverage_views import relations
 from golive_lib.errors import PlanError
-from golive_lib.judge import Status, Verdict
 from golive_lib.launch import Launch, open_launch
 from golive_lib.plan import kit_folder
 from golive_lib.rls import Coverage, examine, prove_coverage
+from golive_lib.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ import pytest
 from bs4 import BeautifulSoup, Tag
 
 from golive_lib import grid, show
-from golive_lib.judge import Status, Verdict
+from golive_lib.verdicts import Status, Verdict
 
 BEIRUT = ZoneInfo("Asia/Beirut")
 NBSP = "\N{NO-BREAK SPACE}"

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from golive_lib.judge import Status, Verdict
 from golive_lib.stage import Item, judge_stage, still_needed
+from golive_lib.verdicts import Status, Verdict
 
 GREEN = Item("API", Status.GREEN, "within the limit")
 AMBER = Item("calls", Status.AMBER, "12 of at least 20 events", needed=8, per_minute=0.2, noun="calls")

@@ -19,12 +19,12 @@ from plant import change
 
 from golive_lib.db import Clock
 from golive_lib.errors import BackupError, QueryFailed
-from golive_lib.judge import Status
 from golive_lib.launch import Launch, open_launch
 from golive_lib.plan_readiness import StorageRules
 from golive_lib.query import compose
 from golive_lib.storage import prove_storage, take_storage
 from golive_lib.storage_manifest import SHOWN, difference, stored
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable

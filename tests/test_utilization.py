@@ -13,12 +13,12 @@ import psycopg
 import pytest
 from plant import change
 
-from golive_lib.judge import Status
 from golive_lib.launch import Launch, open_launch
 from golive_lib.plan_aftercare import AftercareRules
 from golive_lib.spans import spans
 from golive_lib.utilization import Utilization, examine
 from golive_lib.utilization_charts import heat_map
+from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
