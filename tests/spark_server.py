@@ -22,6 +22,7 @@ HOME = "GOLIVE_SPARK_HOME"  # a full PySpark's folder, which is in no virtual en
 CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 EXECUTOR = b"CoarseGrainedExecutorBackend"
 ATTEMPTS = 900
+JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # processes that live for minutes compile little
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,10 @@ def spark_connect(folder: Path, workers: int = 2) -> Iterator[SparkServer]:
         "spark.connect.grpc.binding.port": str(port),
         "spark.connect.progress.reportInterval": "100ms",
         "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.extraJavaOptions": JVM,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": "1g",
+        "spark.executor.extraJavaOptions": JVM,
         "spark.local.dir": str(folder / "local"),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": "2",

@@ -76,9 +76,17 @@ def live(healthy: DemoDatabase) -> Launch:
 @pytest.fixture(scope="module")
 def spark(server: SparkServer, folder: Path) -> Iterator[Launch]:
     """Open the same days on Spark."""
-    launch = open_launch(f"{server.address}/;archive={folder}", plan=PLAN)
+    launch = patient(f"{server.address}/;archive={folder}")
     yield launch
     launch.database.close()
+
+
+def patient(address: str) -> Launch:
+    """Open an archive on a Spark that shares its cores with the tests: a minute may be too short for a question."""
+    launch = open_launch(address, plan=PLAN)
+    assert isinstance(launch.database, SparkEngine)
+    launch.database.timeout_s = 600
+    return launch
 
 
 def same(one: Launch, other: Launch, name: str, statement: str, flags: list[str]) -> pd.DataFrame:
@@ -200,7 +208,7 @@ def test_changed_file_is_unknown(server: SparkServer, folder: Path, tmp_path: Pa
     days = [f"day=2026-03-{day}" for day in (23, 24)]
     shutil.copy(copy / "sirens" / days[0] / "rows.parquet", copy / "calls" / days[0] / "rows.parquet")
     (copy / "payments" / days[1] / "manifest.json").unlink()  # as a day that is being written
-    launch = open_launch(f"{server.address}/;archive={copy}", plan=PLAN)
+    launch = patient(f"{server.address}/;archive={copy}")
     result = judge_now(launch, 10, as_of=NOW)
     launch.database.close()
     assert {
