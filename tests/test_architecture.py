@@ -252,6 +252,7 @@ def test_sql_lives_in_query_files() -> None:
         "archive_figures.py",
         "archive_sources.py",
         "db.py",
+        "duck.py",
         "dump.py",
         "engines.py",
         "guards.py",

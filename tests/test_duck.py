@@ -284,7 +284,7 @@ def golive(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_command_line_judges_an_archive(live: Launch, copy: Path) -> None:
-    """``golive canary`` runs its notebook on an archive named from here and leaves PostgreSQL's record, byte for byte."""
+    """``golive canary`` runs its notebook on an archive named from here and leaves PostgreSQL's record."""
     where = ("--db-url", f"duckdb:{copy.name}", "--outputs", "out")
     done = golive(copy.parent, "canary", "--stage", "25", "--as-of", NOW, *where)
     assert (done.returncode, "The 25 % stage" in done.stdout) == (3, True)
