@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from golive_lib.db import Clock, Snapshot
+    from golive_lib.db import Clock
+    from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.plan import Plan, Stage
     from golive_lib.telemetry import Telemetry
 
-    Gather = Callable[[Snapshot, Launch, Window, str, Sequence[str]], dict[str, Telemetry]]
+    Gather = Callable[[Asked, Launch, Window, str, Sequence[str]], dict[str, Telemetry]]
 
 
 @dataclass(frozen=True, repr=False)
@@ -166,26 +167,26 @@ def _asked(
     return soak(plan, percent, instant(started_at, "started_at") if started_at else None, now)
 
 
-def judge_in(snapshot: Snapshot, launch: Launch, stage: Soak, gather: Gather) -> StageResult:
+def judge_in(snapshot: Asked, launch: Launch, stage: Soak, gather: Gather) -> StageResult:
     """Judge a stage by what ``gather`` answers for each query of events; no evidence is fetched."""
     telemetry = gather_all(snapshot, launch, stage, gather)
     return conclude(launch, stage, telemetry, judge_dues(snapshot, launch, stage), snapshot.clock)
 
 
-def _evidence(snapshot: Snapshot, launch: Launch, result: StageResult) -> dict[str, pd.DataFrame]:
+def _evidence(snapshot: Asked, launch: Launch, result: StageResult) -> dict[str, pd.DataFrame]:
     window = Window(result.soak.started_at, result.soak.matured, result.soak.until)
     red = (one for one in result.kpis if one.status is Status.RED)
     return {one.key: _rows(snapshot, launch, window, one) for one in red}
 
 
-def _rows(snapshot: Snapshot, launch: Launch, window: Window, red: KpiResult) -> pd.DataFrame:
+def _rows(snapshot: Asked, launch: Launch, window: Window, red: KpiResult) -> pd.DataFrame:
     try:
         return bad_events(snapshot, launch, window, red.kpi.query, red.kpi.bad)
     except QueryFailed as failure:  # a red verdict does not wait for its evidence
         return pd.DataFrame({"no rows to show": [failure.reason]})
 
 
-def gather_all(snapshot: Snapshot, launch: Launch, stage: Soak, gather: Gather) -> dict[str, Telemetry]:
+def gather_all(snapshot: Asked, launch: Launch, stage: Soak, gather: Gather) -> dict[str, Telemetry]:
     """Return the telemetry of every KPI, each query of events asked once."""
     whole = (stage.until - stage.started_at) // MINUTE * MINUTE
     window = Window(stage.started_at, stage.started_at + whole, stage.until)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from golive_lib.db import Clock, Snapshot
+    from golive_lib.db import Clock
+    from golive_lib.engines import Asked
     from golive_lib.query import Query
     from golive_lib.statement import Value
 
@@ -55,7 +56,7 @@ class CheckResult(Brief):
 
 
 def run_check(
-    snapshot: Snapshot, query: Query, catalog: Mapping[str, Query], values: Mapping[str, Value], *, sample: int
+    snapshot: Asked, query: Query, catalog: Mapping[str, Query], values: Mapping[str, Value], *, sample: int
 ) -> CheckResult:
     """Judge one check in a snapshot; a statement that fails makes it unknown, never an error."""
     counting = compose_check(query, catalog, rows=False)

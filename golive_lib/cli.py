@@ -216,6 +216,7 @@ def list_(plan: PlanFile = None) -> int:
 COMMANDS = {
     "cli_lab": ("lab", "new"),
     "cli_canary": ("canary", "watch", "replay"),
+    "cli_archive": ("archive",),
     "cli_backup": ("backup", "storage"),
     "cli_harden": ("harden",),
     "cli_rollback": ("rollback",),

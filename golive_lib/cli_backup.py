@@ -55,7 +55,7 @@ def backup(
         launch = open_launch()
         target = folder or backups_folder(launch.env)
         manifest = back_up(launch, target, rehearsed=rehearsed)
-        proof = prove_backup(launch.plan.backup, target, launch.database.url.identity, manifest.taken_at)
+        proof = prove_backup(launch.plan.backup, target, launch.postgres.url.identity, manifest.taken_at)
     out.print(_points(proof))
     out.print(Text(str(target / manifest.file)), soft_wrap=True)
     return EXIT_CODES[Verdict.ROLLBACK] if manifest.lost else EXIT_CODES[Verdict.GO]

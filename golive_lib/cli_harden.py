@@ -98,7 +98,7 @@ def _show(launch: Launch, chosen: Sequence[Guard]) -> None:
     with as_others(launch) as actor:
         facts = guarded(actor, launch, chosen[0])
         stand = standings(actor, launch, chosen)
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         found = effects(launch, snapshot, chosen)
     for standing in stand:
         guard = standing.guard
@@ -144,7 +144,7 @@ def _change(launch: Launch, chosen: Sequence[Guard], url: DatabaseUrl, *, undo: 
     change = (hardening.undo if undo else hardening.apply)(launch, chosen, url)
     for done in change.done:
         out.print(Text(done), soft_wrap=True)
-    out.print(Text(f"by {change.login} at {change.at}, on {launch.database.url.database}", style="dim"), soft_wrap=True)
+    out.print(Text(f"by {change.login} at {change.at}, on {launch.postgres.url.database}", style="dim"), soft_wrap=True)
     return OK
 
 

@@ -69,8 +69,8 @@ def prepared(target: Path) -> list[RunRecord]:
     os.environ[OUTPUTS] = str(target.resolve())  # where the list will look for the report
     launch = open_launch()
     folder = backups_folder(launch.env)
-    with launch.database.snapshot() as snapshot:
-        now, identity = snapshot.clock.now, launch.database.url.identity
+    with launch.postgres.snapshot() as snapshot:
+        now, identity = snapshot.clock.now, launch.postgres.url.identity
         backed_up = prove_backup(launch.plan.backup, folder, identity, now).status
         stored = prove_storage(launch, snapshot, folder).status
     if backed_up is not Status.GREEN:

@@ -103,7 +103,7 @@ def _show(launch: Launch, level: int, target: Path) -> int:
 
     url = admin_url(launch) if launch.env.get(ADMIN_URL) else None
     pulled = lever(launch, level)
-    _print(pulled, str(url) if url else f"{launch.database.url.database}, as whoever {ADMIN_URL} names")
+    _print(pulled, str(url) if url else f"{launch.postgres.url.database}, as whoever {ADMIN_URL} names")
     code = _points(preview(launch, pulled, url, target))
     err.print(Text("· nothing was changed; --execute does it", style="dim"))
     return code

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from golive_lib.deadline import Limits
+from golive_lib.engines import parse_address
 from golive_lib.errors import GoliveError, QueryError, SettingsError, UsageError
 from golive_lib.grid import SHAPES
 from golive_lib.occasions import following
@@ -54,7 +55,9 @@ if TYPE_CHECKING:
 COLOURS = {Status.GREEN: "green", Status.AMBER: "yellow", Status.UNKNOWN: "magenta", Status.RED: "red"}
 DbUrl = Annotated[
     str | None,
-    typer.Option("--db-url", help=f"postgresql://…, or demo:STORY. Default: {DB_URL} (environment or .env)."),
+    typer.Option(
+        "--db-url", help=f"postgresql://…, duckdb:ARCHIVE, or demo:STORY. Default: {DB_URL} (environment or .env)."
+    ),
 ]
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="The launch plan. Default: the nearest launch.toml.")]
 Outputs = Annotated[
@@ -100,7 +103,7 @@ def database(db_url: str | None, plan: Path | None) -> Iterator[None]:
     os.environ[OUTPUTS] = str(outputs_folder(env).resolve())  # kernels work in the notebooks' folder
     os.environ[BACKUPS] = str(backups_folder(env).resolve())
     if not is_demo(url):
-        os.environ[DB_URL] = parse_url(url).environment()
+        os.environ[DB_URL] = parse_address(url).environment()
         yield
         return
     from golive_lib.demo import open_app, open_demo  # noqa: PLC0415  a real launch needs no embedded server
@@ -147,7 +150,7 @@ def run_all(
     for path in paths:
         own = {name: text for name, text in given.items() if name in {parameter.name for parameter in known[path]}}
         values = notebooks.typed(own, known[path], path.stem)
-        where = str(parse_url(os.environ[DB_URL]))
+        where = str(parse_address(os.environ[DB_URL]))
         every = following(plan, path.stem, datetime.now(UTC))
         work.append(reports.Run(path, values, where, outputs, launch=plan.name, plan=digest, every=every, pdf=pdf))
     return _run(work, limits)

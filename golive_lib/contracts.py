@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import httpx
 
     from golive_lib.contract_answers import Reply
-    from golive_lib.db import Snapshot
+    from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.plan import Plan
     from golive_lib.plan_readiness import Contract
@@ -71,7 +71,7 @@ class _Run:
     writes: bool
 
 
-def prove_contracts(launch: Launch, snapshot: Snapshot, *, allow_writes: bool) -> Proof:
+def prove_contracts(launch: Launch, snapshot: Asked, *, allow_writes: bool) -> Proof:
     """Send the plan's requests and judge the answers.
 
     Those that write are sent when ``allow_writes``, when the plan says ``writes = true`` (a staging's), or to a demo: a
@@ -207,7 +207,7 @@ def _expired(token: Token, now: datetime, zone: ZoneInfo) -> str:
     return f": it expired on {moment(end, zone)}" if end and end <= now else ""
 
 
-def find_subjects(launch: Launch, snapshot: Snapshot) -> dict[str, Subject]:
+def find_subjects(launch: Launch, snapshot: Asked) -> dict[str, Subject]:
     """Return what stands for each placeholder of the contracts' paths: the first value its query answers with.
 
     ``{reading}`` asks ``queries/api/reading.sql``, whose parameters are roles: each takes the ``sub`` of the role's
@@ -227,7 +227,7 @@ def find_subjects(launch: Launch, snapshot: Snapshot) -> dict[str, Subject]:
     return subjects
 
 
-def _subject(launch: Launch, snapshot: Snapshot, name: str) -> Subject:
+def _subject(launch: Launch, snapshot: Asked, name: str) -> Subject:
     query = launch.query(f"{FOLDER}/{name}")
     people: dict[str, str] = {}
     for param in query.params:

@@ -19,7 +19,7 @@ from golive_lib.verdicts import Status
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from golive_lib.db import Snapshot
+    from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.spans import Span, Spans
 
@@ -62,7 +62,7 @@ class DayHealth(Section):
         return Proof("day_health", TITLE, self.points, _summary(self), _tables(self))
 
 
-def examine(launch: Launch, snapshot: Snapshot, spans: Spans) -> DayHealth:
+def examine(launch: Launch, snapshot: Asked, spans: Spans) -> DayHealth:
     """Return the health of the last hours; what cannot be asked is unknown, with the reason."""
     absent = [key for key in KPIS if key not in launch.plan.kpis]
     if absent:
@@ -104,7 +104,7 @@ def compared(spans: Spans) -> tuple[Span, ...]:
     return tuple(found)
 
 
-def _totals(launch: Launch, snapshot: Snapshot, spans: Spans) -> pd.DataFrame:
+def _totals(launch: Launch, snapshot: Asked, spans: Spans) -> pd.DataFrame:
     rows = [launch.ask(snapshot, "aftercare/health_totals", **span.values()) for span in compared(spans)]
     totals = pd.concat(rows, ignore_index=True)
     alpha = budgets(launch.plan)["api_errors"].alpha
@@ -242,7 +242,7 @@ def _listed(said: Sequence[str], total: int) -> str:
     return ", ".join(said) + (f" and {total - len(said)} more" if total > len(said) else "")
 
 
-def _audit(launch: Launch, snapshot: Snapshot, spans: Spans) -> tuple[Point, pd.DataFrame, int | None]:
+def _audit(launch: Launch, snapshot: Asked, spans: Spans) -> tuple[Point, pd.DataFrame, int | None]:
     """Judge RLS violations: each is one too many, and a log that does not speak proves nothing."""
     what, none = "RLS violations", _empty("event at kind client_ip")
     try:

@@ -184,6 +184,10 @@ class Database:
         except sa.exc.DBAPIError as error:
             raise DatabaseError(unreachable(error.orig, self.url)) from None
 
+    def sql(self, statement: Statement, values: Mapping[str, Value]) -> str:
+        """Return a statement with its values written in, as any SQL client runs it."""
+        return statement.client_sql(values)
+
     def close(self) -> None:
         """Close the connection; the next snapshot opens another."""
         self._engine.dispose()

@@ -40,9 +40,9 @@ class Finding:
 
 def examine(launch: Launch, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> tuple[Finding, ...]:
     """Return everything worth knowing before trusting a run; raises DatabaseError when nothing can be reached."""
-    links = launch.database.links()
+    links = launch.postgres.links()
     skew = (now() - links[1].server_time).total_seconds()
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         role = launch.ask(snapshot, "doctor/role").iloc[0]
         return (
             *_server(launch, role, links),
@@ -67,10 +67,10 @@ def _server(launch: Launch, role: pd.Series[Any], links: tuple[Link, Link]) -> I
         "server",
         f"PostgreSQL {role['server_version']}",
         Status.RED if old else Status.GREEN,
-        "older than 15: not supported" if old else str(launch.database.url),
+        "older than 15: not supported" if old else str(launch.postgres.url),
     )
     yield Finding("server", "connection", Status.GREEN, connection_mode(links))
-    remote = links[0].own_port is not None and launch.database.url.host not in {"localhost", "127.0.0.1", "::1"}
+    remote = links[0].own_port is not None and launch.postgres.url.host not in {"localhost", "127.0.0.1", "::1"}
     tls = (
         "encrypted" if links[0].tls else "not encrypted: add ?sslmode=require" if remote else "not needed: same machine"
     )

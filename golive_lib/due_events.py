@@ -14,7 +14,7 @@ from golive_lib.verdicts import Status, worst
 if TYPE_CHECKING:
     import pandas as pd
 
-    from golive_lib.db import Snapshot
+    from golive_lib.engines import Asked
     from golive_lib.kpis import Soak
     from golive_lib.launch import Launch
     from golive_lib.plan import Due
@@ -33,12 +33,12 @@ class DueResult:
     judgement: DueJudgement | None
 
 
-def judge_dues(snapshot: Snapshot, launch: Launch, stage: Soak) -> tuple[DueResult, ...]:
+def judge_dues(snapshot: Asked, launch: Launch, stage: Soak) -> tuple[DueResult, ...]:
     """Judge every due event as it stood at the end of the window."""
     return tuple(_due(snapshot, launch, key, stage) for key in launch.plan.due)
 
 
-def _due(snapshot: Snapshot, launch: Launch, key: str, stage: Soak) -> DueResult:
+def _due(snapshot: Asked, launch: Launch, key: str, stage: Soak) -> DueResult:
     """Judge each day on which the event was due within the stage, the latest before it if there is none.
 
     The worst day counts, so that a miss is not undone by a better next day.
@@ -56,7 +56,7 @@ def _due(snapshot: Snapshot, launch: Launch, key: str, stage: Soak) -> DueResult
     return DueResult(key, due, status, shown.reason, shown)
 
 
-def _day(snapshot: Snapshot, launch: Launch, due: Due, event: DueEvent, day: date, stage: Soak) -> DueJudgement:
+def _day(snapshot: Asked, launch: Launch, due: Due, event: DueEvent, day: date, stage: Soak) -> DueJudgement:
     query = launch.query(due.query)
     values = launch.values(query, snapshot.clock, {"day": day.isoformat()})
     frame = snapshot.frame(compose(query, launch.queries), values)

@@ -80,7 +80,7 @@ def take_backup(launch: Launch, folder: Path, progress: Callable[[Progress], Non
         needed = _ask(launch, snapshot, "extensions", schemas)
         manifest = Manifest(
             file=_free_name(folder, str(server["database"]), stamp(snapshot.clock.now)),
-            database=launch.database.url.identity,
+            database=launch.postgres.url.identity,
             system=system(launch, snapshot),
             server_version=version,
             pg_dump_version=tools.version,
@@ -129,15 +129,15 @@ def _database(launch: Launch) -> Database:
     """Return the database to dump; raises SettingsError when it is another than the launch's."""
     given = launch.env.get(BACKUP_URL)
     if not given:
-        return launch.database
+        return launch.postgres
     database = Database(parse_url(given), launch.plan.database)
-    if database.url.identity == launch.database.url.identity:
+    if database.url.identity == launch.postgres.url.identity:
         return database
-    with launch.database.snapshot() as ours, database.snapshot() as theirs:
+    with launch.postgres.snapshot() as ours, database.snapshot() as theirs:
         if (here := system(launch, ours)) and here == system(launch, theirs):
             return database
     raise SettingsError(
-        f"{BACKUP_URL} leads to {database.url}, which is not provably the launch's database, {launch.database.url}; "
+        f"{BACKUP_URL} leads to {database.url}, which is not provably the launch's database, {launch.postgres.url}; "
         f"unset {BACKUP_URL}, or name the same database by another address or role"
     )
 

@@ -10,7 +10,8 @@ GoliveError
 ├── UsageError       a notebook or a parameter of it is unknown, or a value has the wrong type
 ├── ReportError      a notebook could not be run or its report could not be written
 ├── LedgerError      the ledger cannot be read or written
-└── BackupError      a dump could not be taken, kept or restored
+├── BackupError      a dump could not be taken, kept or restored
+└── ArchiveError     the archive cannot be read or written
 
 Stopped, a KeyboardInterrupt, is no error: somebody interrupted a question.
 """
@@ -76,6 +77,10 @@ class LedgerError(GoliveError):
 
 class BackupError(GoliveError):
     """A dump could not be taken, kept or restored."""
+
+
+class ArchiveError(GoliveError):
+    """The archive cannot be read or written, or does not hold what was asked for."""
 
 
 class Stopped(KeyboardInterrupt):

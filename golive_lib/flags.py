@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from golive_lib.db import Snapshot
+    from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.plan import Plan
     from golive_lib.plan_readiness import FlagRules, FlagValue
@@ -51,7 +51,7 @@ class Share:
     because: str
 
 
-def prove_flags(launch: Launch, snapshot: Snapshot, *, stage: float | None) -> Proof:
+def prove_flags(launch: Launch, snapshot: Asked, *, stage: float | None) -> Proof:
     """Prove that each flag says what the plan expects, and the canary's percentage what the stage needs.
 
     ``stage`` is a percentage; without it the one that runs at the snapshot's clock by the plan's ``starts``. A source

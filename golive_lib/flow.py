@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from golive_lib.db import Snapshot
+    from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.spans import Span, Spans
 
@@ -52,7 +52,7 @@ class Flow(Section):
         return Proof("flow", TITLE, self.points, summary, tables)
 
 
-def examine(launch: Launch, snapshot: Snapshot, spans: Spans) -> Flow:
+def examine(launch: Launch, snapshot: Asked, spans: Spans) -> Flow:
     """Hold each kind's events of the last hours against the same hours of the other spans; a failure is unknown."""
     others = list(
         {(span.since, span.until): span for span in (spans.day, spans.week, spans.prelaunch) if span}.values()

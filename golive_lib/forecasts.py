@@ -15,7 +15,7 @@ from golive_lib.telemetry import MINUTE, Window, gather_earlier
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from golive_lib.db import Snapshot
+    from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.plan import Kpi
 
@@ -65,7 +65,7 @@ def before(launch: Launch, percent: float, *, started_at: datetime | str | None 
     return tuple(found)
 
 
-def _days(snapshot: Snapshot, launch: Launch, window: Window, kpi: Kpi) -> list[int]:
+def _days(snapshot: Asked, launch: Launch, window: Window, kpi: Kpi) -> list[int]:
     """Count the events of each earlier day whose same hours are over, from the first day that had any."""
     counted = gather_earlier(snapshot, launch, window, kpi.query, [kpi.bad])
     over = [window.until - int(day) * DAY <= window.as_of for day in counted["day"]]

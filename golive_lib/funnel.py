@@ -30,7 +30,7 @@ from golive_lib.verdicts import Status
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from golive_lib.db import Snapshot
+    from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.spans import Spans
 
@@ -80,7 +80,7 @@ class Funnel(Section):
         return Proof("funnel", TITLE, self.points, "; ".join(each.detail for each in self.points[:2]), self.tables)
 
 
-def examine(launch: Launch, snapshot: Snapshot, spans: Spans) -> Funnel:
+def examine(launch: Launch, snapshot: Asked, spans: Spans) -> Funnel:
     """Follow the bookings of the last hours, and of those before the launch, each to the end of their own span.
 
     A query that fails makes the section unknown. Raises DatabaseError when the database cannot be reached.
@@ -120,7 +120,7 @@ def examine(launch: Launch, snapshot: Snapshot, spans: Spans) -> Funnel:
     return Funnel(tuple(points), now, then if earlier else None, changes, hours, pending, tables)
 
 
-def _ask(launch: Launch, snapshot: Snapshot, name: str, given: Mapping[str, Any]) -> pd.DataFrame:
+def _ask(launch: Launch, snapshot: Asked, name: str, given: Mapping[str, Any]) -> pd.DataFrame:
     return launch.ask(snapshot, f"aftercare/funnel_{name}", **given)
 
 

@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 
 from golive_lib.checks import CheckResult, Checks, run_check
 from golive_lib.db import Database
+from golive_lib.engines import DuckUrl, archived, parse_address
 from golive_lib.errors import QueryError, SettingsError
 from golive_lib.formats import Brief
 from golive_lib.plan import choose_plan, kit_folder, read_plan
 from golive_lib.plan_types import instant
 from golive_lib.query import compose, load
-from golive_lib.settings import DB_URL, DEMO_SCHEME, PLAN, environment, is_demo, parse_url
+from golive_lib.settings import DB_URL, DEMO_SCHEME, PLAN, DatabaseUrl, environment, is_demo
 from golive_lib.show import table
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from golive_lib.db import Clock, Snapshot
+    from golive_lib.db import Clock
+    from golive_lib.engines import Asked, Engine, SparkUrl
     from golive_lib.plan import Plan
     from golive_lib.query import Param, Query
     from golive_lib.show import Html
@@ -72,12 +74,19 @@ class Launch:
     """
 
     def __init__(
-        self, plan: Plan, queries: Mapping[str, Query], database: Database, env: Mapping[str, str] | None = None
+        self, plan: Plan, queries: Mapping[str, Query], database: Engine, env: Mapping[str, str] | None = None
     ) -> None:
         self.plan = plan
         self.queries = queries
         self.database = database
         self.env: Mapping[str, str] = Environment(env or {})
+
+    @property
+    def postgres(self) -> Database:
+        """The app's own database, for what its rows alone cannot answer; raises SettingsError for an archive."""
+        if not isinstance(self.database, Database):
+            raise SettingsError(f"{self.database.url}, holds rows alone; name the app's database: postgresql://…")
+        return self.database
 
     @property
     def zone(self) -> ZoneInfo:
@@ -99,7 +108,7 @@ class Launch:
         with self.database.snapshot() as snapshot:
             return self.ask(snapshot, name, **params)
 
-    def ask(self, snapshot: Snapshot, name: str, **params: Value | datetime) -> pd.DataFrame:
+    def ask(self, snapshot: Asked, name: str, **params: Value | datetime) -> pd.DataFrame:
         """Return a query's answer in a snapshot that others look at too; raises as ``frame`` does."""
         query = self.query(name)
         return snapshot.frame(compose(query, self.queries), self.values(query, snapshot.clock, params))
@@ -121,7 +130,7 @@ class Launch:
         with self.database.snapshot() as snapshot:
             return self.checks_in(snapshot, folder, sample=sample, **params)
 
-    def checks_in(self, snapshot: Snapshot, folder: str, *, sample: int = SAMPLE, **params: Value | datetime) -> Checks:
+    def checks_in(self, snapshot: Asked, folder: str, *, sample: int = SAMPLE, **params: Value | datetime) -> Checks:
         """Judge checks in a snapshot that others look at too; raises as ``checks`` does."""
         checks = {name: query for name, query in sorted(self.queries.items()) if query.expect}
         chosen = [q for name, q in checks.items() if name == folder or name.startswith(f"{folder.rstrip('/')}/")]
@@ -145,7 +154,7 @@ class Launch:
         query = self.query(name)
         with self.database.snapshot() as snapshot:
             values = self.values(query, snapshot.clock, params)
-        return compose(query, self.queries).client_sql(values)
+        return self.database.sql(compose(query, self.queries), values)
 
     def values(self, query: Query, clock: Clock, given: Mapping[str, Value | datetime]) -> dict[str, Value]:
         """Return a value for each parameter of a query: given, else its default from the header, plan or clock."""
@@ -163,9 +172,7 @@ class Launch:
         """Return the value of each parameter that has a default."""
         return {p.name: self._default(p, p.default, clock) for p in query.params if p.default is not None}
 
-    def _run(
-        self, snapshot: Snapshot, query: Query, params: Mapping[str, Value | datetime], sample: int
-    ) -> CheckResult:
+    def _run(self, snapshot: Asked, query: Query, params: Mapping[str, Value | datetime], sample: int) -> CheckResult:
         values = self.values(query, snapshot.clock, params)
         return run_check(snapshot, query, self.queries, values, sample=sample)
 
@@ -224,7 +231,18 @@ def open_launch(db_url: str | None = None, *, plan: str | Path | None = None) ->
         env |= _demo(url)
         url = env[DB_URL]
     chosen = read_plan(choose_plan(plan or env.get(PLAN)))
-    return Launch(chosen, load_queries(chosen), Database(parse_url(url), chosen.database), env)
+    queries, address = load_queries(chosen), parse_address(url)
+    if isinstance(address, DatabaseUrl):
+        return Launch(chosen, queries, Database(address, chosen.database), env)
+    return Launch(chosen, Queries(archived(queries)), _engine(address, chosen), env)
+
+
+def _engine(address: DuckUrl | SparkUrl, plan: Plan) -> Engine:
+    if isinstance(address, DuckUrl):
+        from golive_lib.duck import DuckDB  # noqa: PLC0415  half a second that a live launch need not wait
+
+        return DuckDB(address, plan.database)
+    raise SettingsError(f"{address}: there is no such engine yet")
 
 
 def load_queries(plan: Plan) -> Queries:

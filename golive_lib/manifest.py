@@ -206,6 +206,16 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
+def file_fault(path: Path, sha256: str) -> str:
+    """Say what is wrong with a file of which this digest was written down; empty when it is there as it was."""
+    try:
+        return "" if digest(path) == sha256 else "is not what was written: its SHA-256 differs"
+    except FileNotFoundError:
+        return "is not there"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+
+
 def digest(path: Path) -> str:
     """Return a file's SHA-256, read in pieces; raises OSError."""
     with path.open("rb") as file:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from golive_lib.day_health import DayHealth
-    from golive_lib.db import Snapshot
+    from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.plan import Plan
     from golive_lib.query import Query
@@ -147,7 +147,7 @@ class Performance(Section):
         return Proof("performance", TITLE, self.points, "no ticket is due", tables)
 
 
-def examine(launch: Launch, snapshot: Snapshot, spans: Spans, health: DayHealth) -> Performance:
+def examine(launch: Launch, snapshot: Asked, spans: Spans, health: DayHealth) -> Performance:
     """Return the suspects and, when something is slow or wasteful by figures, the ticket.
 
     Looks at the last hours' paths and named queries, and at what the server has counted about the tables of the plan's
@@ -199,7 +199,7 @@ def _headline(due: list[Suspects]) -> str:
     return ", ".join(f"{suspects.kind.what} ({len(suspects.frame)})" for suspects in due)
 
 
-def _look(launch: Launch, snapshot: Snapshot, kind: Kind, given: dict[str, str]) -> tuple[Point, Suspects | None]:
+def _look(launch: Launch, snapshot: Asked, kind: Kind, given: dict[str, str]) -> tuple[Point, Suspects | None]:
     """Ask for one kind of suspect; none where nothing was logged is unknown."""
     query = launch.query(f"performance/{kind.name}")
     try:
@@ -217,12 +217,12 @@ def _look(launch: Launch, snapshot: Snapshot, kind: Kind, given: dict[str, str])
     return Point(kind.what, Status.AMBER, found.said, query.fix), found
 
 
-def _ask(launch: Launch, snapshot: Snapshot, name: str, given: dict[str, str]) -> pd.DataFrame:
+def _ask(launch: Launch, snapshot: Asked, name: str, given: dict[str, str]) -> pd.DataFrame:
     declared = {param.name for param in launch.query(name).params}
     return launch.ask(snapshot, name, **{key: value for key, value in given.items() if key in declared})
 
 
-def _counted(launch: Launch, snapshot: Snapshot, given: dict[str, str]) -> tuple[Point, float]:
+def _counted(launch: Launch, snapshot: Asked, given: dict[str, str]) -> tuple[Point, float]:
     """Say since when the server counts, and for how many days of its own clock; 0 when it does not."""
     what = "statistics"
     try:
@@ -246,7 +246,7 @@ def _days(days: float) -> str:
     return duration(days * 86_400_000)
 
 
-def _statements(launch: Launch, snapshot: Snapshot) -> tuple[str, pd.DataFrame]:
+def _statements(launch: Launch, snapshot: Asked) -> tuple[str, pd.DataFrame]:
     """Return what can be said of pg_stat_statements, and its top by total time."""
     none = pd.DataFrame()
     try:

@@ -19,6 +19,7 @@ from golive_lib.plan_aftercare import AftercareRules
 from golive_lib.plan_night import ChecklistRules, MessageRules, RollbackRules
 from golive_lib.plan_readiness import (
     ApiRules,
+    ArchiveRules,
     BackupRules,
     Contract,
     FlagRules,
@@ -129,6 +130,7 @@ class Plan(Brief):
     flags: FlagRules = field(default_factory=FlagRules)
     backup: BackupRules = field(default_factory=BackupRules)
     storage: StorageRules = field(default_factory=StorageRules)
+    archive: ArchiveRules = field(default_factory=ArchiveRules)
     rls: RlsRules = field(default_factory=RlsRules)
     api: ApiRules = field(default_factory=ApiRules)
     contracts: dict[str, Contract] = field(default_factory=dict)

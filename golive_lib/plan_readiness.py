@@ -73,6 +73,13 @@ class StorageRules:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
+class ArchiveRules:
+    """How long after its end a day's rows no longer change; a day at least, for then it has ended in every zone."""
+
+    settle: Annotated[Duration, Field(ge=DAY)] = 2 * DAY
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class RlsRules:
     """Which schemas the API exposes, and the critical tables with the column that says whose a row is.
 

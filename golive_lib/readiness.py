@@ -49,17 +49,17 @@ def prove(
     ``allow_writes`` lets contracts change something. Raises DatabaseError without a database, QueryError for an
     ``as_of`` that is no instant.
     """
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         if as_of:
             snapshot.clock = Clock(instant(as_of, "as_of"), snapshot.clock.fixed)
         sanity = launch.checks_in(snapshot, "sanity", sample=sample)
         proofs = (
             prove_secrets(
-                launch.plan.secrets, launch.env, snapshot.clock.now, launch.plan.database, launch.database.url
+                launch.plan.secrets, launch.env, snapshot.clock.now, launch.plan.database, launch.postgres.url
             ),
             prove_flags(launch, snapshot, stage=stage),
             prove_backup(
-                launch.plan.backup, backups_folder(launch.env), launch.database.url.identity, snapshot.clock.now
+                launch.plan.backup, backups_folder(launch.env), launch.postgres.url.identity, snapshot.clock.now
             ),
             prove_storage(launch, snapshot, backups_folder(launch.env)),
             prove_coverage(examine(launch, snapshot), launch.plan, last_coverage(launch)),
@@ -73,7 +73,7 @@ def prove(
             proofs=proofs,
             clock=snapshot.clock,
             launch=launch.plan.name,
-            database=str(launch.database.url),
+            database=str(launch.postgres.url),
             zone=launch.plan.timezone,
             then=_then(launch.plan, stage, snapshot.clock.now),
             sanity=sanity,
@@ -89,7 +89,7 @@ def _then(plan: Plan, stage: float | None, now: datetime) -> str:
 
 def last_coverage(launch: Launch) -> datetime | None:
     """Return when the newest stored coverage report of this database was judged."""
-    report = newest(outputs_folder(launch.env), "rls", str(launch.database.url))
+    report = newest(outputs_folder(launch.env), "rls", str(launch.postgres.url))
     return datetime.fromisoformat(report.judged_at) if report and report.judged_at else None
 
 

@@ -15,7 +15,7 @@ from golive_lib.proof import Point, Proof, Section
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
-    from golive_lib.db import Snapshot
+    from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.spans import Spans
 
@@ -186,7 +186,7 @@ def _short(text: object) -> str | None:
     return None if missing(text) else mask(str(text))
 
 
-def examine(launch: Launch, snapshot: Snapshot, spans: Spans) -> Recordings:
+def examine(launch: Launch, snapshot: Asked, spans: Spans) -> Recordings:
     """Look at every recording whose call began in the last hours, and draw the plan's sample of them.
 
     A query that fails makes it unknown, with the reason.

@@ -126,7 +126,7 @@ def _own(launch: Launch, url: DatabaseUrl, manifest: Manifest) -> Iterator[_Scra
 
 def _refuse_source(launch: Launch, url: DatabaseUrl, dumped: str) -> None:
     """Raise BackupError when a scratch address leads to the server that was dumped, by its cluster or its place."""
-    database, source = Database(url, launch.plan.database), launch.database.url
+    database, source = Database(url, launch.plan.database), launch.postgres.url
     with database.snapshot() as snapshot:
         cluster = system(launch, snapshot).partition("/")[0]
     database.close()

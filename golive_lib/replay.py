@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date, datetime
 
-    from golive_lib.db import Snapshot
+    from golive_lib.engines import Asked
     from golive_lib.judge import Budget, Liveness
     from golive_lib.launch import Launch
     from golive_lib.plan import Kpi, Plan, Stage
@@ -144,7 +144,7 @@ def schedule(plan: Plan, now: datetime) -> tuple[tuple[Stage, datetime], ...]:
     return tuple(found)
 
 
-def _past_days(snapshot: Snapshot, launch: Launch, now: datetime, days: int) -> dict[date, tuple[_PastStage, ...]]:
+def _past_days(snapshot: Asked, launch: Launch, now: datetime, days: int) -> dict[date, tuple[_PastStage, ...]]:
     """Gather the last days on which the whole launch would have ended before it really began, the latest first."""
     planned = schedule(launch.plan, now)
     first, end = planned[0][1], max(start + stage.soak for stage, start in planned)
@@ -166,7 +166,7 @@ def _shifted(launch: Launch, stage: Stage, start: datetime, days: int) -> Soak:
 
 
 def _past_stages(
-    snapshot: Snapshot, launch: Launch, soaks: list[Soak], indexed: dict[str, bool]
+    snapshot: Asked, launch: Launch, soaks: list[Soak], indexed: dict[str, bool]
 ) -> tuple[_PastStage, ...]:
     """Ask each query once for the whole stretch, and cut it into stages."""
     plan, began, ended = launch.plan, soaks[0].started_at, max(soak.ends for soak in soaks)

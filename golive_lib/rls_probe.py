@@ -75,7 +75,7 @@ def as_others(launch: Launch) -> Iterator[Actor]:
     Raises DatabaseError when that cannot be, or ``GOLIVE_PROBE_DB_URL`` leads to another database than the launch's.
     """
     given = launch.env.get(PROBE_URL)
-    url = parse_url(given) if given else launch.database.url
+    url = parse_url(given) if given else launch.postgres.url
     home = launch.frame("doctor/role")["role"].item() if given else ""
     with acting(url, launch.plan.database, home=home, timeout=launch.plan.rls.probe_timeout) as actor:
         if given:

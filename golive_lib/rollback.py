@@ -123,7 +123,7 @@ def looking(launch: Launch, url: DatabaseUrl) -> Iterator[Actor]:
 
 def require_place(actor: Actor, launch: Launch, url: DatabaseUrl) -> None:
     """Raise DatabaseError unless the admin's address leads to the launch's database; asks where it does not say so."""
-    if url.identity != launch.database.url.identity:
+    if url.identity != launch.postgres.url.identity:
         same_database(actor, launch)
 
 

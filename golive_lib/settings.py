@@ -20,6 +20,7 @@ DB_URL = "GOLIVE_DB_URL"
 PLAN = "GOLIVE_PLAN"
 OUTPUTS = "GOLIVE_OUTPUTS"
 BACKUPS = "GOLIVE_BACKUPS"
+ARCHIVE = "GOLIVE_ARCHIVE"
 ADMIN_URL = "GOLIVE_ADMIN_DB_URL"
 BACKUP_URL = "GOLIVE_BACKUP_DB_URL"
 SCRATCH_URL = "GOLIVE_SCRATCH_DB_URL"
@@ -178,3 +179,8 @@ def backups_folder(env: Mapping[str, str]) -> Path:
     They hold people's data, so they lie apart from the reports, which are shared.
     """
     return Path(env.get(BACKUPS) or "backups")
+
+
+def archive_folder(env: Mapping[str, str]) -> Path:
+    """Return where closed days are archived: ``GOLIVE_ARCHIVE``, else ``archive`` here; people's data, as a backup."""
+    return Path(env.get(ARCHIVE) or "archive")

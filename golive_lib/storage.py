@@ -46,7 +46,7 @@ def take_storage(launch: Launch, folder: Path, progress: Callable[[str], None] =
     cannot be asked, such as without a schema of that name, and BackupError when the folder cannot be written: then
     nothing is left of it.
     """
-    with working(folder) as work, launch.database.snapshot() as snapshot:
+    with working(folder) as work, launch.postgres.snapshot() as snapshot:
         progress("counting the objects of each bucket")
         buckets = _buckets(launch.ask(snapshot, "storage/buckets"))
         total = sum(bucket.objects for bucket in buckets)
@@ -55,7 +55,7 @@ def take_storage(launch: Launch, folder: Path, progress: Callable[[str], None] =
             with closing(_objects(launch, snapshot, total, progress)) as parts:
                 listed = write_list(work, parts)
         progress("looking for files that tables point to")
-        url, now = launch.database.url, snapshot.clock.now
+        url, now = launch.postgres.url, snapshot.clock.now
         manifest = StorageManifest(
             name=f"storage-{re.sub(r'[^A-Za-z0-9_.-]', '_', url.database or 'postgres')}-{stamp(now)}",
             database=url.identity,
@@ -123,7 +123,7 @@ def _kept(launch: Launch, snapshot: Snapshot, folder: Path) -> tuple[list[Point]
     """Judge the manifests in the folder: the newest of this moment, and the one before it."""
     now = snapshot.clock.now
     try:
-        manifests, unreadable = stored(folder, launch.database.url.identity)
+        manifests, unreadable = stored(folder, launch.postgres.url.identity)
     except OSError as error:
         reason = f"{error.filename} cannot be read: {error.strerror}"
         return [Point("manifest", Status.UNKNOWN, reason, "give the right to read it")], {}

@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from golive_lib.errors import BackupError
-from golive_lib.manifest import digest, kind, settle
+from golive_lib.manifest import digest, file_fault, kind, settle
 from golive_lib.plan_types import STRICT
 from golive_lib.settings import BACKUPS
 
@@ -114,18 +114,25 @@ def working(folder: Path) -> Iterator[Path]:
     keeps the files from being written.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone(folder):
-            for left in folder.glob(f"{UNFINISHED}*"):
-                shutil.rmtree(left, ignore_errors=True)
-            with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as work:
-                yield Path(work)
+        with workspace(folder, UNFINISHED) as work:
+            yield work
     except (OSError, duckdb.Error) as error:
         words = " ".join(str(error).split())
         raise BackupError(
             f"{folder}: the storage manifest cannot be written, and nothing of it is left: {words}\n"
             f"  next: make room there, or name another folder ({BACKUPS})"
         ) from None
+
+
+@contextmanager
+def workspace(folder: Path, prefix: str) -> Iterator[Path]:
+    """Give a folder in ``folder``, which is made if missing, to one run at a time; raises BackupError and OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(folder):
+        for left in folder.glob(f"{prefix}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as work:
+            yield Path(work)
 
 
 @contextmanager
@@ -147,7 +154,7 @@ def write_list(work: Path, parts: Iterable[pd.DataFrame]) -> Path:
     """
     whole = work / "objects.parquet"
     nothing = pd.DataFrame(columns=["bucket", "name", "bytes", "at", "etag"], dtype=object)
-    with _duckdb(work) as connection:
+    with bounded_duckdb(work) as connection:
         for number, part in enumerate(chain([nothing], parts)):
             connection.register("part", part)
             connection.execute(_PART, {"file": str(work / f"part-{number}.parquet")})
@@ -156,7 +163,7 @@ def write_list(work: Path, parts: Iterable[pd.DataFrame]) -> Path:
 
 
 @contextmanager
-def _duckdb(work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def bounded_duckdb(work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open DuckDB on nothing: bounded, spilling into ``work``, and fetching no extension from anywhere."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY,
@@ -168,6 +175,10 @@ def _duckdb(work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect(config=config)
     try:
         yield connection
+    except RuntimeError as error:
+        if str(error) == "Query interrupted":  # DuckDB's word for Ctrl-C
+            raise KeyboardInterrupt from None
+        raise
     finally:
         connection.close()
 
@@ -219,13 +230,7 @@ def list_fault(folder: Path, manifest: StorageManifest) -> str:
     """Say what is wrong with a manifest's list of objects; empty when it is there as it was written."""
     if manifest.sha256 is None:
         return "was left out: there were too many objects"
-    path = folder / f"{manifest.name}.parquet"
-    try:
-        return "" if digest(path) == manifest.sha256 else "is not what was written: its SHA-256 differs"
-    except FileNotFoundError:
-        return "is not there"
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
+    return file_fault(folder / f"{manifest.name}.parquet", manifest.sha256)
 
 
 def difference(folder: Path, now: StorageManifest, before: StorageManifest) -> Difference:
@@ -237,7 +242,7 @@ def difference(folder: Path, now: StorageManifest, before: StorageManifest) -> D
         return Difference(buckets, gone, pd.DataFrame(columns=columns), None)
     files = {key: escape(str(folder / f"{each.name}.parquet")) for key, each in (("now", now), ("before", before))}
     try:
-        with tempfile.TemporaryDirectory() as work, _duckdb(Path(work)) as connection:
+        with tempfile.TemporaryDirectory() as work, bounded_duckdb(Path(work)) as connection:
             connection.execute(_DIFFERENCE, files)
             counts = {"removed": 0, "changed": 0, "added": 0} | dict(connection.execute(_COUNTS).fetchall())
             first = connection.execute(_FIRST, {"rows": SHOWN}).fetchall()

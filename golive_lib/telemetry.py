@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from golive_lib.db import Snapshot
+    from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.query import Query
     from golive_lib.statement import Statement, Value
@@ -80,9 +80,7 @@ class Telemetry:
         return int(self.total.n.sum())
 
 
-def gather(
-    snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str]
-) -> dict[str, Telemetry]:
+def gather(snapshot: Asked, launch: Launch, window: Window, query: str, flags: Sequence[str]) -> dict[str, Telemetry]:
     """Return the telemetry of each flag of one query of events, asked in one pass; a failure is each one's problem."""
     asked = launch.query(query)
     try:
@@ -98,7 +96,7 @@ def gather(
 
 
 def minute_statement(
-    snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str], *, indexed: bool
+    snapshot: Asked, launch: Launch, window: Window, query: str, flags: Sequence[str], *, indexed: bool
 ) -> tuple[Statement, dict[str, Value]]:
     """Return the per-minute statement of a window in the shape its time column's index asks for, and its values."""
     asked = launch.query(query)
@@ -106,21 +104,21 @@ def minute_statement(
     return series.minutes(asked, launch.queries, flags, indexed=indexed), values
 
 
-def bad_events(snapshot: Snapshot, launch: Launch, window: Window, query: str, flag: str) -> pd.DataFrame:
+def bad_events(snapshot: Asked, launch: Launch, window: Window, query: str, flag: str) -> pd.DataFrame:
     """Return the newest bad events of the canary, or of everyone where no event has a cohort; raises QueryFailed."""
     asked = launch.query(query)
     values = {**_values(snapshot, launch, asked, window), "golive_sample": EVIDENCE}
     return snapshot.frame(series.bad_events(asked, launch.queries, flag), values)
 
 
-def _values(snapshot: Snapshot, launch: Launch, query: Query, window: Window) -> dict[str, Value]:
+def _values(snapshot: Asked, launch: Launch, query: Query, window: Window) -> dict[str, Value]:
     known = {"as_of": window.as_of, "since": window.since}
     given = {param.name: known[param.name] for param in query.params if param.name in known}
     span: dict[str, Value] = {"golive_since": window.since.isoformat(), "golive_until": window.until.isoformat()}
     return {**launch.values(query, snapshot.clock, given), **span}
 
 
-def time_indexed(snapshot: Snapshot, launch: Launch, window: Window, query: str) -> bool:
+def time_indexed(snapshot: Asked, launch: Launch, window: Window, query: str) -> bool:
     """Tell whether a btree begins with the table column that the events' ``at`` is; raises QueryFailed."""
     asked = launch.query(query)
     origins = snapshot.origins(compose(asked, launch.queries), _values(snapshot, launch, asked, window))
@@ -132,9 +130,7 @@ def time_indexed(snapshot: Snapshot, launch: Launch, window: Window, query: str)
     return bool(found["index"].notna().any())
 
 
-def gather_earlier(
-    snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str]
-) -> pd.DataFrame:
+def gather_earlier(snapshot: Asked, launch: Launch, window: Window, query: str, flags: Sequence[str]) -> pd.DataFrame:
     """Return the counts of the same local hours of each day before the launch began, the latest first.
 
     Raises QueryFailed.

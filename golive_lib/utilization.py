@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
     from zoneinfo import ZoneInfo
 
-    from golive_lib.db import Snapshot
+    from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.plan_aftercare import AftercareRules
 
@@ -90,7 +90,7 @@ class Utilization(Section):
         return Proof(KEY, TITLE, self.points, summary, {name: table for name, table in tables.items() if len(table)})
 
 
-def examine(launch: Launch, snapshot: Snapshot, spans: Spans) -> Utilization:
+def examine(launch: Launch, snapshot: Asked, spans: Spans) -> Utilization:
     """Compute the utilization of the local week that ends now, and of the last window.
 
     A query that fails makes its points unknown; raises DatabaseError when the database is lost.
@@ -119,7 +119,7 @@ def examine(launch: Launch, snapshot: Snapshot, spans: Spans) -> Utilization:
     return Utilization(spans.now, week, readers, hours, day, totals, demand, oddities, tuple(points))
 
 
-def _minutes(launch: Launch, snapshot: Snapshot, span: Span) -> pd.DataFrame:
+def _minutes(launch: Launch, snapshot: Asked, span: Span) -> pd.DataFrame:
     return launch.ask(snapshot, "aftercare/reader_minutes", zone=launch.plan.timezone, **span.values())
 
 
@@ -128,7 +128,7 @@ def _level(frame: pd.DataFrame, level: str) -> pd.DataFrame:
     return frame[frame["level"] == level].drop(columns=["level", *names[level]]).reset_index(drop=True)
 
 
-def _demand(launch: Launch, snapshot: Snapshot, span: Span) -> tuple[pd.DataFrame, list[Point]]:
+def _demand(launch: Launch, snapshot: Asked, span: Span) -> tuple[pd.DataFrame, list[Point]]:
     """Judge what share of those who asked in the last window found no reader."""
     what, limit = "demand that found no reader", launch.plan.aftercare.unmet
     try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golive_lib.canary import StageResult
-    from golive_lib.db import Snapshot
+    from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.telemetry import Window
 
@@ -83,7 +83,7 @@ class Watch:
             return judge_in(snapshot, self.launch, stage, self._gather)
 
     def _gather(
-        self, snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str]
+        self, snapshot: Asked, launch: Launch, window: Window, query: str, flags: Sequence[str]
     ) -> dict[str, Telemetry]:
         """Stand in for ``telemetry.gather``: a question that fails leaves what was seen for the next look."""
         try:
@@ -93,7 +93,7 @@ class Watch:
         self._seen[query] = seen
         return {flag: read(window, seen.rows, flag, earlier=seen.earlier) for flag in flags}
 
-    def _ask(self, snapshot: Snapshot, launch: Launch, window: Window, query: str, flags: Sequence[str]) -> _Seen:
+    def _ask(self, snapshot: Asked, launch: Launch, window: Window, query: str, flags: Sequence[str]) -> _Seen:
         seen = self._seen.get(query)
         indexed = seen.indexed if seen else time_indexed(snapshot, launch, window, query)
         new = replace(window, since=max(window.since, min(seen.until, window.until) - self._again)) if seen else window
@@ -107,7 +107,7 @@ class Watch:
         earlier = self._earlier(snapshot, window, query, flags)
         return _Seen(indexed, pd.concat(rows) if rows else filled[0], earlier, window.until)
 
-    def _earlier(self, snapshot: Snapshot, window: Window, query: str, flags: Sequence[str]) -> pd.DataFrame:
+    def _earlier(self, snapshot: Asked, window: Window, query: str, flags: Sequence[str]) -> pd.DataFrame:
         """Return the same hours of earlier days: theirs are final, so only the new stretch is asked and added."""
         seen = self._seen.get(query)
         if seen is None or seen.until > window.until or self._clock_changes(window):

@@ -144,7 +144,7 @@ def test_backup_address_may_be_another_way_to_the_same_database(
     """The launch goes through the pooler, the dump does not, and the manifest is found under the launch's address."""
     launch = opened(pooled, GOLIVE_BACKUP_DB_URL=healthy.url)
     manifest = back_up(launch, tmp_path)
-    assert manifest.database == launch.database.url.identity
+    assert manifest.database == launch.postgres.url.identity
 
 
 def test_backup_address_of_another_database_is_refused(

@@ -44,7 +44,7 @@ def keep(outputs: Path) -> Keep:
 
     def stored(demo: DemoDatabase, judged_at: str = NOW, **other: str | None) -> Path:
         launch = opened(demo)
-        with launch.database.snapshot() as snapshot:
+        with launch.postgres.snapshot() as snapshot:
             judged = rls.examine(launch, snapshot).record()
         folder = outputs / f"20261123T0{len(list(outputs.glob('*')))}0000Z-rls-0a1b"
         folder.mkdir(parents=True)
@@ -63,7 +63,7 @@ def keep(outputs: Path) -> Keep:
             judged_at=judged_at,
             zone="Asia/Beirut",
             parameters={},
-            database=str(launch.database.url),
+            database=str(launch.postgres.url),
             error=None,
             html=f"{folder.name}/rls.html",
             ipynb=None,
@@ -82,7 +82,7 @@ def opened(demo: DemoDatabase) -> Launch:
 
 def held(launch: Launch) -> CoverageChange:
     """Compare at the launch's clock."""
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         return compare(launch, spans(launch.plan, snapshot.clock.now))
 
 

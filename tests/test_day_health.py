@@ -39,7 +39,7 @@ SLOW: LiteralString = f"update api_logs set response_time_ms = 3000 where {LAST_
 
 def looked(launch: Launch) -> tuple[Spans, DayHealth]:
     """Examine a launch at its own clock."""
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         stretches = spans(launch.plan, snapshot.clock.now)
         return stretches, examine(launch, snapshot, stretches)
 
@@ -56,7 +56,7 @@ def of(health: DayHealth, what: str) -> Point:
 
 def raw(launch: Launch, span: Span) -> pd.DataFrame:
     """Pull the rows of a span, which the kit itself never does."""
-    url = launch.database.url
+    url = launch.postgres.url
     options = dict(url.options)
     there = make_conninfo(
         host=options.get("host"), port=options.get("port"), user=url.user or None, dbname=url.database or None

@@ -48,7 +48,7 @@ def test_guards_hold_behind_the_pooler(pooled: str) -> None:
     """Every transaction has its limits, its zone and row_security=off, whichever session serves it."""
     launch = open_launch(pooled)
     for _ in range(3):
-        with launch.database.snapshot() as snapshot:
+        with launch.postgres.snapshot() as snapshot:
             shown = snapshot._connection.exec_driver_sql(
                 "select current_setting('statement_timeout'), current_setting('lock_timeout'), "
                 "current_setting('timezone'), current_setting('jit'), current_setting('row_security'), "
@@ -112,7 +112,7 @@ def test_wrong_password_is_said_and_not_shown(signs: DemoServer) -> None:
     launch = open_launch(f"postgres://signs:{SIGNS}-wrong@/postgres?host={signs.socket}&port={PORT}")
     with pytest.raises(DatabaseError, match="password authentication failed") as caught:
         launch.frame("doctor/role")
-    shown = "".join(traceback.format_exception(caught.value)) + repr(launch) + repr(launch.database.url)
+    shown = "".join(traceback.format_exception(caught.value)) + repr(launch) + repr(launch.postgres.url)
     assert "check the user and the password" in shown
     assert SIGNS not in shown
     assert quote(SIGNS, safe="") not in shown
@@ -132,7 +132,7 @@ def test_lost_connection_is_an_error_and_the_next_question_works(
     """A server process that dies in the middle costs one question, not the session."""
     launch = open_launch(healthy.url)
     role = compose(launch.queries["doctor/role"], launch.queries)
-    with pytest.raises(DatabaseError), launch.database.snapshot() as snapshot:  # noqa: PT012  lost in its middle
+    with pytest.raises(DatabaseError), launch.postgres.snapshot() as snapshot:  # noqa: PT012  lost in its middle
         with demo_server.connect() as admin:
             admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'golive_ro'")
         snapshot.frame(role, {})

@@ -117,4 +117,4 @@ def test_fixed_clock_is_said(healthy: DemoDatabase) -> None:
 
 def test_local_socket_is_a_direct_connection(healthy: DemoDatabase) -> None:
     """Two connections get two server processes, so no transaction pooler stands between."""
-    assert connection_mode(open_launch(healthy.url).database.links()) == "direct, through a local socket"
+    assert connection_mode(open_launch(healthy.url).postgres.links()) == "direct, through a local socket"

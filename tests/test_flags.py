@@ -30,7 +30,7 @@ PERCENTAGE = "backend.flatTables.canaryPercentage"
 
 def prove(launch: Launch, *, stage: float | None = None, later: timedelta = timedelta()) -> Proof:
     """Prove the flags, at the demo's clock or some time from it."""
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         snapshot.clock = Clock(snapshot.clock.now + later, snapshot.clock.fixed)
         return prove_flags(launch, snapshot, stage=stage)
 

@@ -54,7 +54,7 @@ OWN_ROW: LiteralString = "create policy own_row on profiles for update to authen
 
 def points(launch: Launch) -> Mapping[str, Point]:
     """Return the proof's points by what they are about."""
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         return {point.what: point for point in prove_test_accounts(launch, snapshot).points}
 
 
@@ -237,7 +237,7 @@ def test_look_alike_is_green(clone: Clone, case: str) -> None:
 def test_effects_are_those_of_the_runbooks_conditions(healthy: DemoDatabase) -> None:
     """Counts and sums are what plain SQL says of the last 24 hours."""
     launch = open_launch(healthy.url)
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         found = effects(launch, snapshot, chosen(launch, TESTS, GUARD))
     with psycopg.connect(healthy.url.replace("+psycopg", "")) as connection:
         counted = connection.execute(
@@ -263,7 +263,7 @@ def figures(found: pd.DataFrame, policy: str, payments: str = "real") -> tuple[f
 def test_staging_has_policies_in_its_own_columns(staging: str) -> None:
     """Amounts in dollars, profiles by id; metadata that is null stops, as a policy's null does."""
     launch = open_launch(staging, plan=STAGING)
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         found = effects(launch, snapshot, chosen(launch, TESTS, GUARD))
     tried, stopped, _ = figures(found, GUARD)
     assert tried == stopped > 100

@@ -41,7 +41,7 @@ def at(url: str, plan: str = "launch.toml") -> Launch:
 
 def look(launch: Launch) -> Performance:
     """Examine a launch at its own clock."""
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         stretches = spans(launch.plan, snapshot.clock.now)
         return examine(launch, snapshot, stretches, day_health.examine(launch, snapshot, stretches))
 
@@ -112,7 +112,7 @@ def test_slow_paths_agree_with_health(clone: Clone) -> None:
     demo = clone()
     change(demo, "update api_logs set response_time_ms = 4000 where path = '/decks' and id % 5 = 0")
     launch = at(demo.url)
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         stretches = spans(launch.plan, snapshot.clock.now)
         health = day_health.examine(launch, snapshot, stretches)
         found = examine(launch, snapshot, stretches, health)
@@ -163,7 +163,7 @@ def test_suggested_indexes_run_and_mend(clone: Clone) -> None:
     frame = look(at(demo.url)).suspects["unindexed foreign keys"].frame
     assert frame["sql"].tolist() == ["create index concurrently on public.bare (a);"]
     change(demo, "create index on public.bare (a)")
-    with at(demo.url).database.snapshot() as snapshot:
+    with at(demo.url).postgres.snapshot() as snapshot:
         built = snapshot._connection.exec_driver_sql("select pg_relation_size('bare_a_idx')").scalar_one()
     assert built <= frame["index_bytes"].iloc[0] + 2 * 8192
     assert "unindexed foreign keys" not in look(at(demo.url)).suspects

@@ -185,7 +185,7 @@ def opened(url: str, plan: str = "launch.toml") -> Launch:
 
 def look(launch: Launch) -> Recordings:
     """Examine the recordings of the last day."""
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         return examine(launch, snapshot, spans(launch.plan, snapshot.clock.now))
 
 
@@ -460,7 +460,7 @@ def test_interval_is_on_the_safe_side(failing: tuple[int, ...]) -> None:
 
 def raw(launch: Launch, table: str) -> pd.DataFrame:
     """Pull a whole table."""
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         rows = snapshot._connection.exec_driver_sql(f"select * from {table}")
         return pd.DataFrame(rows.all(), columns=list(rows.keys()), dtype=object)
 
@@ -523,7 +523,7 @@ def by_hand(launch: Launch, names: dict[str, Any], since: str, until: str) -> tu
 def agrees(launch: Launch, names: dict[str, Any]) -> Recordings:
     """Assert that the section's figures are those made by hand, for the last day of the launch's clock."""
     found = look(launch)
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         now = spans(launch.plan, snapshot.clock.now).now
     counted, failing = by_hand(launch, names, now.since.isoformat(), now.until.isoformat())
     assert dict(zip(found.real["kind"], found.real["recordings"], strict=True)) == counted

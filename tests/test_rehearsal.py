@@ -164,7 +164,7 @@ def test_own_scratch_server_may_be_older_than_pg_restore(
 ) -> None:
     """All rows come back on PostgreSQL 15 as well; what it does not know is said."""
     launch, manifest, folder = dumped
-    scratch = opened(launch.database.url.environment(), GOLIVE_SCRATCH_DB_URL=debian_server.url("postgres", "postgres"))
+    scratch = opened(launch.postgres.url.environment(), GOLIVE_SCRATCH_DB_URL=debian_server.url("postgres", "postgres"))
     assert again(scratch, manifest, folder).lost == ()
 
 
@@ -173,7 +173,7 @@ def test_source_is_never_the_scratch_server(dumped: tuple[Launch, Manifest, Path
     launch, manifest, folder = dumped
     url = demo_server.url("postgres", "postgres")
     with pytest.raises(BackupError, match="never rehearsed there"):
-        again(opened(launch.database.url.environment(), GOLIVE_SCRATCH_DB_URL=url), manifest, folder)
+        again(opened(launch.postgres.url.environment(), GOLIVE_SCRATCH_DB_URL=url), manifest, folder)
 
 
 def test_peoples_data_in_an_error_is_masked(clone: Callable[[], DemoDatabase], tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def coverage(url: str) -> Coverage:
 
 def of(launch: Launch) -> Coverage:
     """Examine a launch's database in a snapshot."""
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         return examine(launch, snapshot)
 
 

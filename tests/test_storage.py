@@ -48,7 +48,7 @@ def opened(demo: DemoDatabase) -> Launch:
 
 def prove(launch: Launch, folder: Path, *, later: timedelta = timedelta()) -> Proof:
     """Prove the item, at the demo's clock or some time from it."""
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         snapshot.clock = Clock(snapshot.clock.now + later, snapshot.clock.fixed)
         return prove_storage(launch, snapshot, folder)
 
@@ -106,7 +106,7 @@ def test_later_snapshots_take_names_of_their_own(healthy: DemoDatabase, tmp_path
     launch = opened(healthy)
     taken = [take_storage(launch, tmp_path) for _ in range(11)]
     assert len(names(tmp_path)) == 22
-    manifests, unreadable = stored(tmp_path, launch.database.url.identity)
+    manifests, unreadable = stored(tmp_path, launch.postgres.url.identity)
     assert [each.name for each in manifests] == [each.name for each in reversed(taken)]
     assert unreadable == []
 
@@ -457,7 +457,7 @@ def test_rows_come_in_chunks(healthy: DemoDatabase) -> None:
     """Frames of the size asked for, of the types of any answer; the snapshot goes on when they are left early."""
     launch = opened(healthy)
     statement = compose(launch.query("storage/objects"), launch.queries)
-    with launch.database.snapshot() as snapshot:
+    with launch.postgres.snapshot() as snapshot:
         with closing(snapshot.chunks(statement, {}, 500)) as chunks:
             sizes = [len(chunk) for chunk in chunks]
         with closing(snapshot.chunks(statement, {}, 500)) as chunks:

@@ -1,0 +1,229 @@
+"""``golive archive``: each closed day of a source copied from one snapshot to Parquet, and proven before it counts."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from golive_lib import archive as kept
+from golive_lib.archive_figures import DUCKDB, KEPT_AS, figures, figures_sql, quoted
+from golive_lib.archive_sources import chosen, first_day, last_closed, usual
+from golive_lib.errors import ArchiveError, QueryFailed
+from golive_lib.formats import mask
+from golive_lib.manifest import digest, settle
+from golive_lib.storage_manifest import bounded_duckdb, workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import date
+    from pathlib import Path
+
+    from golive_lib.archive import Archive, Columns, Figures, Owner
+    from golive_lib.archive_sources import Source
+    from golive_lib.db import Snapshot
+    from golive_lib.launch import Launch
+
+    Say = Callable[[str], object]
+
+CHUNK = 20_000
+UNFINISHED = ".archive-"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which days, both included, and which sources; by default all there are, and those that the plan's KPIs read."""
+
+    since: date | None = None
+    until: date | None = None
+    sources: tuple[str, ...] = ()
+
+
+@dataclass
+class Done:
+    """What came of a run: days and rows ``written``, days ``there`` already, the last ``closed`` day, what failed."""
+
+    closed: date
+    today: date
+    written: int = 0
+    rows: int = 0
+    there: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+def archive_days(launch: Launch, folder: Path, asked: Asked, say: Say = lambda _: None) -> Done:
+    """Archive the closed days that are not there yet, each from one snapshot.
+
+    A source that cannot be archived is among ``failures``, and the others go on. Raises UsageError for what cannot be
+    asked, ArchiveError for a folder of another launch and for whatever keeps files from being written: every day that
+    is there by then is whole.
+    """
+    with _written_in(folder) as work:
+        _claim(launch, folder, work)
+        archive = kept.open_archive(folder)
+        sources = chosen(launch, asked.sources or usual(launch, archive))
+        with launch.postgres.snapshot() as snapshot:
+            done = Done(last_closed(launch, snapshot.clock), snapshot.clock.now.date())
+            first, done.failures = (asked.since, []) if asked.since else first_day(snapshot, archive, sources)
+        end = kept.midnight(min(asked.until or done.closed, done.closed) + kept.DAY)
+        with bounded_duckdb(work) as connection:
+            connection.execute("set timezone = 'UTC'")
+            connection.execute("set pandas_analyze_sample = 0")  # texts are texts, however few of a column are there
+            for source in sources:
+                if first:
+                    _archive(_Copy(archive, source, connection, work), source.days(first, end), done, say)
+        return done
+
+
+def _archive(copy: _Copy, days: Iterator[date], done: Done, say: Say) -> None:
+    there = copy.archive.days(copy.source.name)
+    for day in days:
+        if day in there:
+            done.there += 1
+            continue
+        try:
+            done.rows += copy.keep(day, say)
+        except (QueryFailed, ArchiveError) as error:
+            done.failures.append(f"{copy.source.name} of {day}: {error}")
+            return
+        done.written += 1
+
+
+def changed_days(launch: Launch, archive: Archive, asked: Asked, say: Say = lambda _: None) -> tuple[int, list[str]]:
+    """Ask the database again; return of how many whole days, and what it says otherwise today."""
+    _same(launch, archive.owner, archive.folder)
+    compared, changed = 0, list[str]()
+    for source in chosen(launch, asked.sources or archive.sources):
+        for day, manifest in archive.kept.get(source.name, {}).items():
+            if (asked.since and day < asked.since) or (asked.until and day > asked.until):
+                continue
+            compared += 1
+            say(f"{source.name} of {day}")
+            if differing := _changed(source, day, manifest):
+                changed.append(f"{source.name} of {day}: {differing}")
+    return compared, changed
+
+
+def _changed(source: Source, day: date, manifest: kept.Kept) -> str:
+    try:
+        _same_columns(source, manifest.columns)
+        with source.launch.postgres.snapshot() as snapshot:
+            return manifest.checks.differ(source.figures(snapshot, day))
+    except (QueryFailed, ArchiveError) as error:
+        return str(error)
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """The work on one source."""
+
+    archive: Archive
+    source: Source
+    connection: duckdb.DuckDBPyConnection
+    work: Path
+
+    @property
+    def columns(self) -> Columns:
+        return self.source.query.columns
+
+    def keep(self, day: date, say: Say) -> int:
+        """Archive one day and return its rows."""
+        if self.archive.days(self.source.name):
+            _same_columns(self.source, self.archive.columns(self.source.name))
+        folder, drafted = kept.place(self.archive.folder, self.source.name, day), self.work / kept.ROWS
+        before = kept.read_kept(folder)
+        with self.source.launch.postgres.snapshot() as snapshot:
+            now, wanted = snapshot.clock.now, self.source.figures(snapshot, day)
+            if before and (gone := before.checks.differ(wanted)):
+                raise ArchiveError(
+                    f"its file is lost or changed, and the database has {gone}; remove {folder} to archive what it has"
+                )
+            self._copy(snapshot, day, drafted)
+        self._prove(drafted, wanted)
+        for each in (folder.parent, folder):
+            each.mkdir(mode=0o700, exist_ok=True)
+        manifest = kept.Kept(
+            rows=wanted.rows, sha256=digest(drafted), columns=self.columns, checks=wanted, closed_at=now
+        )
+        _place(drafted, folder)
+        say(f"{self.source.name} of {day}: {manifest.rows:,} rows")
+        draft = self.work / kept.MANIFEST
+        draft.write_bytes(kept.MANIFESTS.dump_json(manifest, indent=2))
+        _place(draft, folder)
+        return manifest.rows
+
+    def _copy(self, snapshot: Snapshot, day: date, file: Path) -> None:
+        """Stream a day's rows as text, which loses nothing, and give each column its type in DuckDB."""
+        named = [(quoted(name), KEPT_AS.get(type_, "varchar")) for name, type_ in self.columns]
+        typed = ", ".join(f"cast({name} as {type_}) as {name}" for name, type_ in named)
+        self.connection.execute(f"create or replace table day ({', '.join(map(' '.join, named))})")
+        texts = self.source.of_day(day, ", ".join(f"{name}::text as {name}" for name, _ in named))
+        with closing(snapshot.chunks(*texts, CHUNK)) as chunks:
+            for chunk in chunks:
+                self.connection.register("chunk", chunk)
+                try:
+                    self.connection.execute(f"insert into day select {typed} from chunk")
+                except duckdb.DataError as error:
+                    said = mask(str(error).partition("\n")[0])
+                    raise ArchiveError(f"a value cannot be kept as it is: {said}") from None
+        copy = f"copy (from day order by {quoted(self.source.key)}) to $file (format parquet, compression zstd)"
+        self.connection.execute(copy, {"file": str(file)})
+        self.connection.execute("drop table day")
+
+    def _prove(self, file: Path, wanted: Figures) -> None:
+        statement = figures_sql(self.columns, "read_parquet($file, hive_partitioning = false)", DUCKDB)
+        answer = self.connection.execute(statement, {"file": str(file)}).fetchone()
+        if differing := wanted.differ(figures(self.columns, answer or ())):
+            file.unlink()
+            raise ArchiveError(f"read back, its file has {differing}; nothing of it was kept")
+
+
+def _place(draft: Path, folder: Path) -> None:
+    """Give a file its place, on the disk and not in a cache alone."""
+    draft.chmod(0o600)
+    settle(draft)
+    draft.rename(folder / draft.name)
+    settle(folder)
+
+
+@contextmanager
+def _written_in(folder: Path) -> Iterator[Path]:
+    try:
+        with workspace(folder, UNFINISHED) as work:
+            yield work
+    except (OSError, duckdb.Error) as error:
+        words = " ".join(str(error).split())
+        raise ArchiveError(
+            f"{folder}: no more can be archived there, and what is there is whole: {words}\n"
+            "  next: make room there, or name another folder"
+        ) from None
+
+
+def _claim(launch: Launch, folder: Path, work: Path) -> None:
+    """Say whose archive an empty folder is; raises ArchiveError for that of another, or one that holds other things."""
+    if (folder / kept.OWNER).exists():
+        _same(launch, kept.read_owner(folder), folder)
+        return
+    if strange := sorted(each.name for each in folder.iterdir() if not each.name.startswith(".")):
+        raise ArchiveError(f"{folder}: is no archive and not empty, for it has {strange[0]!r}; name another folder")
+    draft = work / kept.OWNER
+    draft.write_bytes(kept.OWNERS.dump_json(_owner(launch), indent=2))
+    _place(draft, folder)
+
+
+def _owner(launch: Launch) -> Owner:
+    plan = launch.plan
+    return kept.Owner(launch=plan.name, database=launch.postgres.url.identity, timezone=plan.timezone)
+
+
+def _same(launch: Launch, owner: Owner, folder: Path) -> None:
+    if (ours := _owner(launch)) != owner:
+        raise ArchiveError(f"{folder}: is the archive of {owner}, not of {ours}; name another folder")
+
+
+def _same_columns(source: Source, columns: Columns) -> None:
+    if source.query.columns != columns:
+        differing = kept.other_columns(source.query.columns, columns)
+        raise ArchiveError(f"{source.query.path} has other columns than the archive: {differing}; use another folder")
