@@ -99,7 +99,7 @@ class Watch:
         new = replace(window, since=max(window.since, min(seen.until, window.until) - self._again)) if seen else window
         self.asked.append(new)
         statement, values = minute_statement(snapshot, launch, new, query, flags, indexed=indexed)
-        answer = snapshot.frame(statement, values).drop(columns="percentiles")
+        answer = snapshot.frame(statement, values)
         filled = [answer[answer["n"].fillna(0) > 0]]
         if seen:
             filled.insert(0, seen.rows[seen.rows["minute"] < new.since])

@@ -111,15 +111,12 @@ def test_percentiles_agree_with_numpy(healthy: DemoDatabase) -> None:
     assert told.canary.percentiles == pytest.approx(tuple(expected))
 
 
-def test_percentiles_of_a_minute_agree_with_numpy(healthy: DemoDatabase) -> None:
-    """Each minute's own percentiles are numpy's over that minute's rows, in either shape."""
-    rows = raw(healthy, API_ROWS)
-    fullest = int(rows.loc[rows["flat_tables"], "minute"].mode().iloc[0])
-    expected = np.quantile(rows.loc[rows["flat_tables"] & (rows["minute"] == fullest), "ms"], series.PERCENTILES)
+def test_minutes_are_counted_and_nothing_is_sorted_for_them(healthy: DemoDatabase) -> None:
+    """Percentiles are asked once for the whole window: sorting each minute would take longer than counting them all."""
     for indexed in (True, False):
         frame = asked(open_launch(healthy.url), WINDOW, "canary/api", indexed=indexed)
-        row = frame[(frame["minute"] == WINDOW.since + fullest * MINUTE) & (frame["cohort"] == "canary")]
-        assert row["percentiles"].item() == pytest.approx(list(expected))
+        counts = ["n", "slow_bad", "slow_unsure", "failed_bad", "failed_unsure"]
+        assert list(frame.columns) == ["minute", "cohort", *counts, "newest"]
 
 
 @pytest.mark.parametrize("since", [START, START + timedelta(seconds=17.5)])
