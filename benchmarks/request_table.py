@@ -57,7 +57,7 @@ def built(server: DemoServer, folder: Path, rows: int) -> str:
     """Return the name of the database with a table of so many rows, built now if the folder has none yet."""
     name = f"scale_{rows}_{VERSION}"
     with server.connect() as connection:
-        if connection.execute("select from pg_database where datname = %s", [name]).fetchone():
+        if connection.execute("select from pg_database where datname = %s", [name]).fetchone() is not None:
             return name
     began = time.perf_counter()
     # Under another name until it is complete, so that an interrupted build is never taken for a finished one.

@@ -21,6 +21,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,7 @@ def polls(place: Place, back: int) -> Iterator[tuple[str, Cost]]:
     """Look at stages of two ages, and again a minute later, which is the poll; ``back`` minutes before the end."""
     for name, age in AGES.items():
         launch, now = place.launch, CLOCK - back * MINUTE
-        pid = launch.database.links()[0].backend_pid
+        pid = launch.database.links()[1].backend_pid  # the one that stays open
         watch = Watch(launch, float(STAGE), started_at=now - age * MINUTE)
         watch.look(now - MINUTE)
         used, began = cpu(pid), time.perf_counter()
@@ -128,9 +129,9 @@ def polls(place: Place, back: int) -> Iterator[tuple[str, Cost]]:
 def by_driver(place: Place, *, count: bool) -> Iterator[tuple[str, Cost]]:
     """Run each way in a process of its own, and ``golive canary``; through a relay when bytes are counted."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, (way, hours) in WAYS.items():
+        for i, (name, (way, hours)) in enumerate(WAYS.items()):
             script = [str(Path(__file__).with_name("scale_ways.py")), way, str(place.plan), str(hours)]
-            with relay(place.server, Path(folder) / name) as through:
+            with relay(place.server, Path(folder) / str(i)) as through:
                 url = (through if count else place.server).url(place.name)
                 took = json.loads(run([*script, url]))
             # A relay slows its way down: its round says bytes alone.
@@ -233,17 +234,15 @@ def main() -> None:
         plan.write_text(re.sub(r"(?m)^starts = .*\n", "", text), encoding="utf-8")
         for size in sizes:
             place = Place(server, built(server, given.folder, size), plan)
-            load = os.getloadavg()[0]
+            before = os.getloadavg()[0]
             best = measured(place, given.rounds)
-            load = f"{load:.1f} to {os.getloadavg()[0]:.1f}"
-            print(
-                f"{size:,} rows over {days(size):.0f} days; {os.cpu_count()} cores, load {load}; best of {given.rounds}\n"
-            )
+            machine = f"{os.cpu_count()} cores, load {before:.1f} to {os.getloadavg()[0]:.1f}"
+            print(f"{size:,} rows over {days(size):.0f} days; {machine}; best of {given.rounds}\n")
             show(best)
             print()
             targets(best)
             found.append(best)
-    for small, large in zip(found, found[1:], strict=False):
+    for small, large in pairwise(found):
         for key in ("kit 24 h, covering", "kit 24 h, plain"):
             judge(f"{key}: {sizes[1]:,} rows by {sizes[0]:,}, at most 1.3", large[key].cpu / small[key].cpu, 1.3)
         judge("memory, likewise, at most 1.1", large["kit 24 h"].memory / small["kit 24 h"].memory, 1.1)

@@ -24,16 +24,19 @@ def window(hours: float) -> Window:
     return Window(CLOCK - timedelta(hours=hours), CLOCK, CLOCK)
 
 
-def kit(url: str, plan: Path, hours: float) -> None:
-    """Ask for the minutes as the canary does."""
+def kit(url: str, plan: Path, hours: float) -> float:
+    """Ask for the minutes as the canary does; return when it began to connect."""
     launch = open_launch(url, plan=plan)
+    began = time.perf_counter()
     with launch.database.snapshot() as snapshot:
         statement, values = minute_statement(snapshot, launch, window(hours), "canary/api", KPIS, indexed=True)
         snapshot.frame(statement, values)
+    return began
 
 
-def analyst(url: str, columns: str, hours: float) -> None:
-    """Read the rows into pandas and group them."""
+def analyst(url: str, columns: str, hours: float) -> float:
+    """Read the rows into pandas and group them; return when it began to connect."""
+    began = time.perf_counter()
     span = {"since": window(hours).since, "until": window(hours).until}
     rows = sa.text(f"select {columns} from public.api_logs where created_at >= :since and created_at < :until")
     with sa.create_engine(url).connect() as connection:
@@ -42,6 +45,7 @@ def analyst(url: str, columns: str, hours: float) -> None:
     frame["failed"] = frame["status_code"] >= 500
     minutes = frame.groupby([frame["created_at"].dt.floor("min"), "flat_tables"])
     minutes.agg(n=("slow", "size"), slow=("slow", "sum"), failed=("failed", "sum"), newest=("created_at", "max"))
+    return began
 
 
 def peak() -> float:
@@ -51,12 +55,8 @@ def peak() -> float:
 
 
 def main(way: str, plan: str, hours: str, url: str) -> None:
-    """Run one way once, from connecting to its frame, and print its milliseconds and memory."""
-    began = time.perf_counter()
-    if way == "kit":
-        kit(url, Path(plan), float(hours))
-    else:
-        analyst(url, way, float(hours))
+    """Run one way once and print its milliseconds, from connecting to the frame, and its memory."""
+    began = kit(url, Path(plan), float(hours)) if way == "kit" else analyst(url, way, float(hours))
     print(json.dumps({"ms": (time.perf_counter() - began) * 1e3, "peak": peak()}))
 
 
