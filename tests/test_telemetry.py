@@ -13,7 +13,7 @@ import pytest
 from plant import change
 
 from golive_lib import open_launch, series
-from golive_lib.telemetry import MINUTE, Telemetry, Window, gather, read
+from golive_lib.telemetry import MINUTE, Telemetry, Window, gather, gather_earlier, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,6 +127,19 @@ def test_both_shapes_give_the_same_minutes(healthy: DemoDatabase, query: str, si
     by_minute, grouped = (asked(launch, window, query, indexed=indexed) for indexed in (True, False))
     pd.testing.assert_frame_equal(by_minute, grouped)
     assert by_minute["n"].sum() > 0
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_both_shapes_give_the_same_earlier_days(healthy: DemoDatabase, query: str) -> None:
+    """Day by day or in one pass: the same counts, and a day without events is there."""
+    launch, window = open_launch(healthy.url), Window(START - timedelta(days=4), START, START)
+    with launch.database.snapshot() as snapshot:
+        by_day, once = (
+            gather_earlier(snapshot, launch, window, query, QUERIES[query], indexed=indexed)
+            for indexed in (True, False)
+        )
+    pd.testing.assert_frame_equal(by_day, once)
+    assert (by_day["n"].max() > 0, by_day["n"].min(), len(by_day)) == (True, 0, 7)
 
 
 def test_dropping_the_index_changes_the_shape_and_no_number(clone: Clone) -> None:

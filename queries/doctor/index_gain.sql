@@ -1,13 +1,13 @@
 -- title: What does an index on this column take that holds those columns, and which part of the table is a day?
 -- why: Estimates from the planner's statistics: an index's row takes 12 bytes and its columns, in pages nine tenths full.
---   A table without statistics is taken for rows of 100 bytes.
+--   A table without statistics is taken for rows of 64 bytes.
 -- params: relation int, attribute int, columns text
 with relations as (
   select relid::oid as oid from pg_partition_tree(:relation::oid) where isleaf
   union select :relation::oid
 ), sizes as (
   select sum(pg_relation_size(c.oid))::bigint as bytes,
-    sum(case when c.reltuples >= 0 then c.reltuples else pg_relation_size(c.oid) / 100 end)::bigint as rows
+    sum(case when c.reltuples >= 0 then c.reltuples else pg_relation_size(c.oid) / 64 end)::bigint as rows
   from relations join pg_class c using (oid) where c.relkind <> 'p'
 ), held as (
   select a.attnum, quote_ident(a.attname) as name, s.histogram_bounds::text as bounds,
