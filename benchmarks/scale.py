@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +31,7 @@ from request_table import COVERING, PLAIN, built, days, only
 from scale_relay import relay
 from scale_ways import COLUMNS, KPIS, window
 
-from golive_lib import open_launch
+from golive_lib import Launch, open_launch
 from golive_lib.demo.build import CLOCK
 from golive_lib.demo.server import DemoServer
 from golive_lib.plan import kit_folder
@@ -40,8 +40,6 @@ from golive_lib.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from golive_lib import Launch
 
 BASE = 10_000_000
 STAGE = "50"
@@ -116,14 +114,17 @@ def explained(place: Place, statement: str) -> Cost:
 
 def polls(place: Place, back: int) -> Iterator[tuple[str, Cost]]:
     """Look at stages of two ages, and again a minute later, which is the poll; ``back`` minutes before the end."""
+    everything, now = place.launch, CLOCK - back * MINUTE
+    requests = {key: kpi for key, kpi in everything.plan.kpis.items() if kpi.query == "canary/api"}
+    alone = Launch(replace(everything.plan, kpis=requests, due={}), everything.queries, everything.database)
+    pid = everything.database.links()[1].backend_pid  # the connection that stays open
     for name, age in AGES.items():
-        launch, now = place.launch, CLOCK - back * MINUTE
-        pid = launch.database.links()[1].backend_pid  # the one that stays open
-        watch = Watch(launch, float(STAGE), started_at=now - age * MINUTE)
-        watch.look(now - MINUTE)
-        used, began = cpu(pid), time.perf_counter()
-        watch.look(now)
-        yield f"poll after {name}", Cost(cpu(pid) - used, (time.perf_counter() - began) * 1e3)
+        for launch, asked in ((alone, "requests"), (everything, "six tables")):
+            watch = Watch(launch, float(STAGE), started_at=now - age * MINUTE)
+            watch.look(now - MINUTE)
+            used, began = cpu(pid), time.perf_counter()
+            watch.look(now)
+            yield f"poll after {name}, {asked}", Cost(cpu(pid) - used, (time.perf_counter() - began) * 1e3)
 
 
 def by_driver(place: Place, *, count: bool) -> Iterator[tuple[str, Cost]]:
@@ -190,11 +191,12 @@ def show(best: Mapping[str, Cost]) -> None:
 def targets(best: Mapping[str, Cost]) -> None:
     """Print each target, and whether it was reached."""
     floor = best["floor 24 h"].cpu
-    young, old = (best[f"poll after {age}"].cpu for age in AGES)
+    young, old = (best[f"poll after {age}, requests"].cpu for age in AGES)
     kit, careful, whole = best["kit 24 h"], best["analyst 24 h"], best["analyst 24 h, *"]
     judge("24 h, covering index, at most 2.5 × the floor", best["kit 24 h, covering"].cpu / floor, 2.5)
     judge("24 h, plain index, at most 4 × the floor", best["kit 24 h, plain"].cpu / floor, 4)
-    judge("a poll's time in the database, at most 5 ms", max(young, old), 5)
+    judge("a poll of the requests, ms in the database, at most 5", max(young, old), 5)
+    judge("a poll of all six tables, likewise", best["poll after 24 hours, six tables"].cpu, 5)
     judge("a poll after 24 hours by one after 10 minutes, at most 1.25", old / young, 1.25)
     for who, other in (("the columns", careful), ("all columns", whole)):
         judge(f"24 h: the analyst ({who}) takes at least 20 × as long", other.wall / kit.wall, 20, least=True)

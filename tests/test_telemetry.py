@@ -132,7 +132,8 @@ def test_both_shapes_give_the_same_minutes(healthy: DemoDatabase, query: str, si
 @pytest.mark.parametrize("query", QUERIES)
 def test_both_shapes_give_the_same_earlier_days(healthy: DemoDatabase, query: str) -> None:
     """Day by day or in one pass: the same counts, and a day without events is there."""
-    launch, window = open_launch(healthy.url), Window(START - timedelta(days=4), START, START)
+    since = START - timedelta(days=3)  # four days after the first event
+    launch, window = open_launch(healthy.url), Window(since, since + timedelta(hours=3), START)
     with launch.database.snapshot() as snapshot:
         by_day, once = (
             gather_earlier(snapshot, launch, window, query, QUERIES[query], indexed=indexed)

@@ -32,7 +32,7 @@ select c.oid::regclass::text as relation, c.relkind = 'p' as partitioned, s.rows
   (select sum(width) from held)::bigint as width,
   (s.rows * (12 + ceil((select sum(width) from held) / 8.0) * 8) / 0.9)::bigint as covering_bytes,
   (s.rows * 20 / 0.9)::bigint as plain_bytes,
-  (select least(extract(epoch from interval '1 day') / nullif(extract(epoch from whole), 0), 1)::float8 from span) as day,
+  (select case when whole > interval '0' then least(86400 / extract(epoch from whole), 1)::float8 end from span) as day,
   (select name from starting where indisvalid and entire order by covers desc, name limit 1) as index,
   coalesce((select bool_or(covers) from starting where indisvalid and entire), false) as covers,
   (select string_agg(name || case when indisvalid then ' (partial)' else ' (invalid)' end, ', ' order by name)
