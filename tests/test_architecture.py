@@ -58,6 +58,7 @@ LAYERS = (
         "watch",
         "replay",
         "kpi_charts",
+        "time_indexes",
         "doctor",
         "connections",
         "credentials",

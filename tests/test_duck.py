@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -74,7 +75,8 @@ SHAPES: dict[str, Callable[[Query, dict[str, Query], list[str]], Statement]] = {
     "minutes": lambda query, catalog, flags: series.minutes(query, catalog, flags, indexed=False),
     "minutes, indexed": lambda query, catalog, flags: series.minutes(query, catalog, flags, indexed=True),
     "reading": lambda query, catalog, _: series.reading(query, catalog),
-    "earlier days": series.earlier_days,
+    "earlier days": partial(series.earlier_days, indexed=False),
+    "earlier days by index": partial(series.earlier_days, indexed=True),
     "bad events": lambda query, catalog, flags: series.bad_events(query, catalog, flags[0]),
 }
 
