@@ -131,6 +131,7 @@ LAYERS = (
         "shells",
     ),
     (
+        "bounds",
         "page",
         "paper",
         "export",
