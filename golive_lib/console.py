@@ -128,10 +128,11 @@ def run_all(
     the wrong type.
     """
     warm_kernels()  # it imports while we do
-    from golive_lib import desk, notebooks, reports  # noqa: PLC0415  a second that other commands need not wait
+    from golive_lib import desk, message_templates, notebooks, reports  # noqa: PLC0415  a second that other commands need not wait
 
     os.environ[OUTPUTS] = str(outputs.resolve())
     plan = read_plan(choose_plan(os.environ.get(PLAN)))
+    message_templates.ready(plan)
     root, digest = desk.home(plan), sha256(plan.path.read_bytes()).hexdigest()
     paths = [notebooks.find_notebook(name, root) for name in names]
     for old in desk.copies(root):

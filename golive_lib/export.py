@@ -12,10 +12,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import TemplateError
 from nbconvert import HTMLExporter
 from traitlets import default
 
 from golive_lib import page, show
+from golive_lib.errors import ReportError
 from golive_lib.inks import INKS
 
 if TYPE_CHECKING:
@@ -44,6 +46,19 @@ def to_html(nb: NotebookNode, *, meta: ReportMeta) -> str:
     """Return an executed notebook as one HTML file's text."""
     exporter = GoliveExporter()  # type: ignore[no-untyped-call]  # nbconvert's
     return exporter.from_notebook_node(nb, {"golive": meta})[0]
+
+
+def ready() -> None:
+    """Read what a page is made of before a notebook runs; raises ReportError for what is missing or broken."""
+    exporter = GoliveExporter()  # type: ignore[no-untyped-call]  # nbconvert's
+    try:
+        for name in ("page.css", "report/report.css", "report/report.js", f"report/{exporter.template_file}"):
+            _text(name)
+        _ = exporter.template  # compiled here
+        _plotly()
+    except (OSError, UnicodeError, TemplateError) as error:
+        broken = f"a report's page cannot be made: {error}; nothing was run. Install golive and plotly again"
+        raise ReportError(broken) from None
 
 
 class GoliveExporter(HTMLExporter):

@@ -25,7 +25,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from golive_lib import engine
 from golive_lib.errors import ReportError
-from golive_lib.export import ReportMeta, to_html
+from golive_lib.export import ReportMeta, ready, to_html
 from golive_lib.index import index_of
 from golive_lib.leaks import leak, secrets_of, without_places
 from golive_lib.ledger import Ledger
@@ -78,10 +78,11 @@ def execute(
     """Run a notebook, publish its report, whole or not at all, and record it in the ledger.
 
     A crash is published too, with its error on top. ``on_cell`` is told the cell's index and how many there are,
-    ``say`` what else is to be known; ``kernels`` gives kernels by forks. Raises ReportError when the outputs folder
-    cannot be written or the run was stopped, LedgerError when the record cannot be; an interruption leaves nothing
-    behind.
+    ``say`` what else is to be known; ``kernels`` gives kernels by forks. Raises ReportError when the page's template is
+    missing or broken, the outputs folder cannot be written or the run was stopped, LedgerError when the record cannot
+    be; an interruption leaves nothing behind.
     """
+    ready()
     started = datetime.now(UTC)
     with _workplace(run, started) as (run_id, folder):
         clock = time.monotonic()

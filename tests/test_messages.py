@@ -26,7 +26,7 @@ from golive_lib.demo.build import database
 from golive_lib.errors import LedgerError, PlanError, ReportError, UsageError
 from golive_lib.ledger import LEDGER, Ledger
 from golive_lib.message_facts import EscalationFacts, GoFacts, HoldFacts, Kind, NoGoFacts, Step, SuccessFacts
-from golive_lib.message_templates import KIT, Letter, fields_of, written
+from golive_lib.message_templates import KIT, Letter, fields_of, ready, written
 from golive_lib.message_words import read_words
 from golive_lib.plan import read_plan
 from golive_lib.records import JUDGED, audit
@@ -540,6 +540,16 @@ def test_a_bad_template_is_named_with_its_line(told: Told, beside: Plan, case: s
     template, said = BAD[case]
     with pytest.raises(PlanError, match=said):
         no_go(told, beside, template)
+
+
+@pytest.mark.parametrize("case", list(BAD)[:2] + list(BAD)[3:6])
+def test_a_bad_template_is_named_before_anything_runs(beside: Plan, case: str) -> None:
+    """What can be seen without facts is said before a notebook runs, for any kind of message."""
+    template, said = BAD[case]
+    ready(beside)
+    (beside.root / "messages" / "no-go.en.j2").write_text(template)
+    with pytest.raises(PlanError, match=said):
+        ready(beside)
 
 
 def test_bad_words_are_named(told: Told, beside: Plan) -> None:

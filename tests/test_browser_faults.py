@@ -1,0 +1,67 @@
+"""What an author or a database may put into a report, in a real browser: broken charts, two scripts, a mail."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from browsers import chromium
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from golive_lib.export import ReportMeta, to_html
+from golive_lib.show import PLOTLY_MIME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nbformat import NotebookNode
+    from playwright.sync_api import Browser
+
+SOUND = {"data": [{"type": "bar", "y": [1, 2]}], "layout": {"height": 200}}
+MALFORMED: dict[str, Any] = {
+    "no figure": [],
+    "nothing": None,
+    "no list of traces": {"data": {"y": 1}, "layout": {}},
+    "an empty trace": {"data": [None], "layout": {}},
+}
+SETTLED = "() => [...document.querySelectorAll('figure')].every((f) => f.matches('.drawn, .broken'))"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run one browser for all tests."""
+    with chromium() as running:
+        yield running
+
+
+def written(folder: Path, *cells: NotebookNode, title: str = "Made") -> Path:
+    """Write the page of these cells."""
+    meta = ReportMeta(title=title, generated_at=datetime(2026, 3, 25, tzinfo=UTC), run_id="20260325T000000Z-made-0000")
+    path = folder / "made.html"
+    path.write_text(to_html(new_notebook(cells=list(cells)), meta=meta), encoding="utf-8")
+    return path
+
+
+def shown(data: dict[str, Any]) -> NotebookNode:
+    """Return a cell that shows something."""
+    cell: NotebookNode = new_code_cell("x", execution_count=1, outputs=[new_output("display_data", data=data)])
+    return cell
+
+
+@pytest.mark.parametrize("case", MALFORMED)
+def test_a_chart_that_cannot_be_drawn_takes_no_other_along(browser: Browser, tmp_path: Path, case: str) -> None:
+    """A line stands in its place, under its sentence, and the others are drawn; in print too."""
+    figures = [(SOUND, "It rose."), (MALFORMED[case], "Unknown."), (SOUND, "It fell.")]
+    path = written(tmp_path, *[shown({PLOTLY_MIME: figure, "text/plain": text}) for figure, text in figures])
+    page = browser.new_page()
+    page.goto(path.as_uri())
+    page.wait_for_function(SETTLED)
+    page.pdf(format="A4")
+    figures_ = page.locator("figure")
+    assert [figures_.nth(i).locator(".main-svg").first.is_visible() for i in (0, 2)] == [True, True]
+    assert figures_.nth(1).inner_text().startswith("Unknown.\n")
+    assert "This chart cannot be drawn: its data is malformed" in figures_.nth(1).inner_text()
+    assert page.locator(".undrawn:visible").count() == 1
+    page.close()
