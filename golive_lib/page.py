@@ -226,6 +226,8 @@ def _scoped(markup: str) -> str:
 def _scope_tables(soup: BeautifulSoup) -> None:
     for header in soup.select("table th:not([scope])"):
         header["scope"] = "col" if header.find_parent("thead") else "row"
+    for cell in soup.select("table :is(th, td)"):
+        cell["dir"] = "auto"
     for each in soup.find_all("table"):
         each.wrap(
             soup.new_tag("div", attrs={"class": "scroll", "role": "region", "aria-label": "table", "tabindex": "0"})

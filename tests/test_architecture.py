@@ -16,6 +16,7 @@ LAYERS = (
     (
         "errors",
         "settings",
+        "bidi",
         "formats",
         "leaks",
         "plan_types",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
-from browsers import chromium
-from nbformat.v4 import new_code_cell, new_notebook, new_output
+from browsers import artifact, chromium
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from golive_lib.export import ReportMeta, to_html
-from golive_lib.show import PLOTLY_MIME
+from golive_lib.show import PLOTLY_MIME, table, verdict_banner
+from golive_lib.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,4 +66,59 @@ def test_a_chart_that_cannot_be_drawn_takes_no_other_along(browser: Browser, tmp
     assert figures_.nth(1).inner_text().startswith("Unknown.\n")
     assert "This chart cannot be drawn: its data is malformed" in figures_.nth(1).inner_text()
     assert page.locator(".undrawn:visible").count() == 1
+    page.close()
+
+
+ARABIC = {
+    "الاسم": ["ليلى ord-2024-17 منصور", "Layla Mansour"],
+    "الطلبات": [12, 7],
+    "ملاحظة": [
+        "رفضت البوابة الدفعة الأخيرة لأن المهلة انتهت قبل أن يصل الرد من المصرف",
+        "The gateway refused the last payment",
+    ],
+}
+PROSE = """## الحكم: الإطلاق مستمر
+
+رفضت البوابة الطلب `ord-2024-17` بعد 1,250 ms.
+
+### Why it may go on
+
+The reader ليلى منصور answered 12 calls.
+
+| الحالة | Count |
+|---|---|
+| مقبول | 3 |
+
+## الأرقام
+
+## الطلبات
+
+## Requests
+"""
+
+
+def test_two_languages_each_read_their_own_way(browser: Browser, tmp_path: Path) -> None:
+    """Arabic cells, headings, captions and contents turn right to left, Latin ones do not; a phone is wide enough."""
+    found = table(pd.DataFrame(ARABIC), caption="طلبات اليوم")
+    banner = verdict_banner(Verdict.CONTINUE, "الإطلاق مستمر: 12 طلبا في canary/api", {"المرحلة": "25 %"})
+    shows = [shown({"text/html": each.markup}) for each in (banner, found)]
+    path = written(tmp_path, *shows, new_markdown_cell(PROSE), title="تقرير الإطلاق")
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(path.as_uri())
+    page.screenshot(path=artifact("two-languages-1280.png", tmp_path), full_page=True)
+
+    def ways(selector: str) -> list[str]:
+        found: list[str] = page.eval_on_selector_all(selector, "all => all.map((each) => getComputedStyle(each).direction)")
+        return found
+
+    assert ways("h1, main .gl-table, main caption, .gl-sentence, dt:not(.run dt)") == ["rtl"] * 5
+    assert ways("main .gl-table tbody tr:first-child > *") == ["rtl", "ltr", "rtl"]  # a number alone has no direction
+    assert ways("main .gl-table tbody tr:last-child > *") == ["ltr", "ltr", "ltr"]
+    assert ways(".prose :is(h2, h3, p)") == ["rtl", "rtl", "ltr", "ltr", "rtl", "rtl", "ltr"]
+    assert ways("nav a") == ["rtl", "rtl", "rtl", "ltr"]
+    assert page.locator("main .gl-table bdi").all_inner_texts() == ["ord-2024-17"]
+    assert page.locator(".gl-sentence bdi").all_inner_texts() == ["12", "canary/api"]
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.screenshot(path=artifact("two-languages-390.png", tmp_path), full_page=True)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
     page.close()
