@@ -97,6 +97,8 @@ def _row_markup(grid: Grid, number: int) -> str:
         inner = badge(Status(text), text) if i == grid.status_at and text in _STATUSES else isolated(text)
         if to := grid.links.get((number, i)):
             inner = f'<a href="{escape(to, quote=True)}">{inner}</a>'
+        if grid.stacks:  # stacked, a cell is a grid of its label and this
+            inner = f"<span>{inner}</span>"
         label = f' data-label="{escape(grid.titles[i], quote=True)}"' if grid.stacks else ""
         cells.append(f'<{tag}{scope}{label}{_cell_class(text, numeric=grid.numeric[i])} dir="auto">{inner}</{tag}>')
     return "".join(cells)

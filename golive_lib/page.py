@@ -15,6 +15,7 @@ from nbconvert.filters.ansi import ansi2html, strip_ansi
 from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from golive_lib.bidi import isolated
 from golive_lib.show import PLOTLY_MIME, STYLE
 
 if TYPE_CHECKING:
@@ -208,8 +209,16 @@ def prose(source: str) -> str:
     for tag in soup.find_all(_TEXT_TAGS):
         if not tag.find_parent(_TEXT_TAGS):  # a list reads in one direction, which its items must not hide from it
             tag["dir"] = "auto"
+            _isolate(tag)
     _scope_tables(soup)
     return str(soup)
+
+
+def _isolate(tag: Tag) -> None:
+    whole = tag.get_text()
+    for text in tag.find_all(string=True):
+        if not text.find_parent(("code", "pre", "script", "style")) and (made := isolated(text, whole)) != escape(text):
+            text.replace_with(BeautifulSoup(made, "html.parser"))
 
 
 def _scoped(markup: str) -> str:
@@ -229,6 +238,9 @@ def _scope_tables(soup: BeautifulSoup) -> None:
     for cell in soup.select("table :is(th, td)"):
         cell["dir"] = "auto"
     for each in soup.find_all("table"):
+        each["dir"] = "auto"  # as its headers read
+        for header in each.select("thead th"):
+            del header["dir"]
         each.wrap(
             soup.new_tag("div", attrs={"class": "scroll", "role": "region", "aria-label": "table", "tabindex": "0"})
         )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import smtplib
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from aiosmtpd.controller import Controller
 from browsers import artifact, chromium
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from plant import free_port
 
 from golive_lib.export import ReportMeta, to_html
 from golive_lib.show import PLOTLY_MIME, table, verdict_banner
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from aiosmtpd.smtp import Envelope
     from nbformat import NotebookNode
     from playwright.sync_api import Browser
 
@@ -108,13 +115,15 @@ def test_two_languages_each_read_their_own_way(browser: Browser, tmp_path: Path)
     page.screenshot(path=artifact("two-languages-1280.png", tmp_path), full_page=True)
 
     def ways(selector: str) -> list[str]:
-        found: list[str] = page.eval_on_selector_all(selector, "all => all.map((each) => getComputedStyle(each).direction)")
-        return found
+        found = "all => all.map((each) => getComputedStyle(each).direction)"
+        return [str(way) for way in page.eval_on_selector_all(selector, found)]
 
     assert ways("h1, main .gl-table, main caption, .gl-sentence, dt:not(.run dt)") == ["rtl"] * 5
     assert ways("main .gl-table tbody tr:first-child > *") == ["rtl", "ltr", "rtl"]  # a number alone has no direction
     assert ways("main .gl-table tbody tr:last-child > *") == ["ltr", "ltr", "ltr"]
     assert ways(".prose :is(h2, h3, p)") == ["rtl", "rtl", "ltr", "ltr", "rtl", "rtl", "ltr"]
+    assert ways(".prose table, .prose th, .prose td") == ["rtl", "rtl", "rtl", "rtl", "ltr"]
+    assert page.locator(".prose bdi").all_inner_texts() == ["1,250 ms", "ليلى منصور"]
     assert ways("nav a") == ["rtl", "rtl", "rtl", "ltr"]
     assert page.locator("main .gl-table bdi").all_inner_texts() == ["ord-2024-17"]
     assert page.locator(".gl-sentence bdi").all_inner_texts() == ["12", "canary/api"]
@@ -122,3 +131,59 @@ def test_two_languages_each_read_their_own_way(browser: Browser, tmp_path: Path)
     page.screenshot(path=artifact("two-languages-390.png", tmp_path), full_page=True)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
     page.close()
+
+
+def test_a_mailed_report_opens_from_the_message(browser: Browser, tmp_path: Path) -> None:
+    """Sent through SMTP as an attachment and saved from there, it is drawn and silent; a preview shows what matters."""
+    banner = verdict_banner(Verdict.CONTINUE, "All is well.")
+    found = table(pd.DataFrame({"path": ["/bookings"], "calls": [7]}), caption="Calls")
+    cells = [shown({"text/html": each.markup}) for each in (banner, found)]
+    sent = written(tmp_path, *cells, shown({PLOTLY_MIME: SOUND, "text/plain": "It rose."}))
+    message = EmailMessage(policy=policy.SMTP)
+    message["From"], message["To"], message["Subject"] = "golive@example.test", "release@example.test", "Canary"
+    message.add_attachment(sent.read_bytes(), maintype="text", subtype="html", filename=sent.name)
+    with sink() as (port, received):
+        with smtplib.SMTP("127.0.0.1", port) as mail:
+            mail.send_message(message)
+        (content,) = received
+    (attached,) = message_from_bytes(content, policy=policy.default).iter_attachments()
+    saved = tmp_path / "saved" / (attached.get_filename() or "")
+    saved.parent.mkdir()
+    payload = attached.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    saved.write_bytes(payload)
+    assert saved.read_bytes() == sent.read_bytes()
+    said: list[str] = []
+    page = browser.new_page()
+    page.on("console", lambda message: said.append(message.text))
+    page.on(
+        "request",
+        lambda request: said.append(request.url) if request.url[:5] not in ("file:", "data:", "blob:") else None,
+    )
+    page.goto(saved.as_uri())
+    page.wait_for_function(SETTLED)
+    assert (page.locator("figure.drawn .main-svg").first.is_visible(), said) == (True, [])
+    page.close()
+    preview = browser.new_page(java_script_enabled=False)
+    preview.goto(saved.as_uri())
+    assert preview.locator(".gl-verdict").inner_text().split("\n")[0].endswith("Continue")
+    assert preview.locator("table tbody tr").first.is_visible()
+    preview.close()
+
+
+@contextmanager
+def sink() -> Iterator[tuple[int, list[bytes]]]:
+    """Run an SMTP server on a free port that keeps what it is sent."""
+    received: list[bytes] = []
+
+    class Sink:
+        async def handle_DATA(self, _server: object, _session: object, envelope: Envelope) -> str:  # noqa: N802  aiosmtpd's
+            received.append(envelope.original_content or b"")
+            return "250 kept"
+
+    controller = Controller(Sink(), hostname="127.0.0.1", port=free_port())
+    controller.start()
+    try:
+        yield controller.port, received
+    finally:
+        controller.stop()
