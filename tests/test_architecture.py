@@ -16,6 +16,7 @@ LAYERS = (
     (
         "errors",
         "settings",
+        "bidi",
         "formats",
         "leaks",
         "plan_types",
@@ -135,6 +136,7 @@ LAYERS = (
         "shells",
     ),
     (
+        "bounds",
         "page",
         "paper",
         "export",
