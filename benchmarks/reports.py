@@ -1,11 +1,15 @@
 """Reports by golive beside the command lines of papermill and nbconvert, in one run on this machine.
 
-    python benchmarks/reports.py [--reports 5] [--rounds 3]
+    python benchmarks/reports.py [--reports 5] [--rounds 3] [--stock FOLDER]
 
 Five notebooks of six charts each are executed and turned into HTML: one after the other by ``papermill`` and
 ``jupyter nbconvert --to html``, and by one ``golive run`` of all. Then one notebook by both. The ways take turns and
 the fastest round of each counts. Memory is what a kernel has of its own (USS) and its fair part of what it shares
 (PSS), read inside the kernel when its charts are drawn.
+
+The kit pins jsonschema under 4.25, which makes papermill's and nbconvert's own commands twice as fast. ``--stock``
+names a folder with an environment as pip installs it without that pin (made there when it is missing), whose commands
+are then measured too.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import venv
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,15 +71,25 @@ def notebook(path: Path, charts: int = 6) -> Path:
     return path
 
 
-def by_commands(folder: Path, names: Sequence[str]) -> list[dict[str, int]]:
+def stock(folder: Path) -> str:
+    """Return the interpreter of an environment with the newest jsonschema, made if it is not there."""
+    python = str(folder / "bin" / "python")
+    if not folder.exists():
+        root = Path(__file__).parents[1]
+        venv.create(folder, with_pip=True)
+        for what in (("-c", str(root / "constraints.txt"), "-e", str(root)), ("-U", "jsonschema[format-nongpl]")):
+            subprocess.run([python, "-m", "pip", "install", "-q", *what], check=True, capture_output=True)  # noqa: S603
+    return python
+
+
+def by_commands(folder: Path, names: Sequence[str], python: str = sys.executable) -> list[dict[str, int]]:
     """Run papermill and nbconvert for each notebook in turn; return what each kernel used."""
     found = []
     for name in names:
         executed = folder / f"{name}.out.ipynb"
-        quiet(
-            folder, "papermill", f"notebooks/{name}.ipynb", str(executed), "--log-level", "ERROR", "--no-progress-bar"
-        )
-        quiet(folder, "nbconvert", "--to", "html", str(executed))
+        options = ("--log-level", "ERROR", "--no-progress-bar", "-k", "python3")
+        quiet(folder, python, "papermill", f"notebooks/{name}.ipynb", str(executed), *options)
+        quiet(folder, python, "nbconvert", "--to", "html", str(executed))
         outputs = [output for cell in nbformat.read(executed, 4).cells for output in cell.get("outputs", [])]
         found += [
             data["judged"] for o in outputs if (data := o.get("data", {}).get("application/vnd.golive.verdict+json"))
@@ -84,15 +100,15 @@ def by_commands(folder: Path, names: Sequence[str]) -> list[dict[str, int]]:
 def by_golive(folder: Path, names: Sequence[str]) -> list[dict[str, int]]:
     """Run one command for all of them; return what each kernel used."""
     with tempfile.TemporaryDirectory() as outputs:
-        quiet(folder, "golive_lib", "run", *names, "--outputs", outputs)
+        quiet(folder, sys.executable, "golive_lib", "run", *names, "--outputs", outputs)
         return [json.loads(path.read_text()) for path in Path(outputs).glob("*/judged.json")]
 
 
-def quiet(folder: Path, module: str, *arguments: str) -> None:
+def quiet(folder: Path, python: str, module: str, *arguments: str) -> None:
     """Run a module's command line in a folder; stop at its first error."""
     env = os.environ | {"GOLIVE_DB_URL": "postgresql://nobody@localhost/none", "GOLIVE_PLAN": ""}
     subprocess.run(  # noqa: S603  the commands compared
-        [sys.executable, "-m", module, *arguments], cwd=folder, env=env, check=True, capture_output=True
+        [python, "-m", module, *arguments], cwd=folder, env=env, check=True, capture_output=True
     )
 
 
@@ -114,7 +130,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     options.add_argument("--reports", type=int, default=5)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--stock", type=Path, metavar="FOLDER")
     given = options.parse_args()
+    pythons = {"papermill + nbconvert here": sys.executable}
+    if given.stock:
+        pythons["papermill + nbconvert as pip installs them"] = stock(given.stock)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "notebooks").mkdir()
@@ -123,11 +143,15 @@ def main() -> None:
         print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, the fastest of {given.rounds} rounds")
         for count in (len(names), 1):
             some = names[:count]
-            ways = [lambda some=some: by_commands(folder, some), lambda some=some: by_golive(folder, some)]
-            (slow, plain), (fast, forked) = fastest(given.rounds, ways)
-            print(
-                f"{count} reports: papermill + nbconvert {slow:.2f} s, golive {fast:.2f} s: {slow / fast:.1f} × as fast"
-            )
+            ways = [
+                partial(by_golive, folder, some),
+                *(partial(by_commands, folder, some, p) for p in pythons.values()),
+            ]
+            (fast, forked), *others = fastest(given.rounds, ways)
+            print(f"{count} reports by golive: {fast:.2f} s")
+            for name, (slow, _) in zip(pythons, others, strict=True):
+                print(f"{count} reports by {name}: {slow:.2f} s, {slow / fast:.1f} × as long")
+            plain = others[0][1]
         for kind in ("uss", "pss"):
             one, two = (sum(each[kind] for each in used) / len(used) / 1e6 for used in (plain, forked))
             print(f"a kernel's {kind.upper()}: plain {one:.0f} MB, forked {two:.0f} MB: {two / one:.2f} of it")

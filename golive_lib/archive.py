@@ -86,7 +86,7 @@ class Archive:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The sources that have a folder, even if no day of it is whole."""
+        """The sources that have days, even if none of them is whole."""
         return tuple(self.kept)
 
     @property
@@ -150,7 +150,7 @@ def open_archive(folder: Path) -> Archive:
     kept: dict[str, Mapping[date, Kept]] = {}
     broken: dict[str, Mapping[date, str]] = {}
     try:
-        for path in sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")):
+        for path in sorted({each.parent for each in folder.glob("*/day=????-??-??")}):
             kept[path.name], broken[path.name] = _source(path)
     except OSError as error:
         raise ArchiveError(f"{error.filename}: the archive cannot be read: {error.strerror}") from None
@@ -182,7 +182,10 @@ def _source(path: Path) -> tuple[dict[date, Kept], dict[date, str]]:
     whole: dict[date, Kept] = {}
     broken: dict[date, str] = {}
     for each in sorted(path.glob("day=????-??-??")):
-        day, kept = date.fromisoformat(each.name.removeprefix("day=")), read_kept(each)
+        try:
+            day, kept = date.fromisoformat(each.name.removeprefix("day=")), read_kept(each)
+        except ValueError:
+            raise ArchiveError(f"{each}: is no day of the archive; take it away") from None
         if kept is None:
             broken[day] = f"half-written: it has no sound {MANIFEST}"
         elif fault := file_fault(each / ROWS, kept.sha256):

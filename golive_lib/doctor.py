@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from golive_lib.errors import QueryFailed
 from golive_lib.query import compose, compose_check
+from golive_lib.time_indexes import time_index
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 OLDEST_VERSION = 150000
 CLOCK_SKEW_S = 5.0
-LARGE_TABLE = 100_000
 WRITE_FLAG = "rollback/set_flag"  # a rollback writes with it; the read-only role may not even plan it
 _TYPE_ALIASES = {"double precision": "float8", "bigint": "int8", "boolean": "bool"}
 
@@ -149,14 +149,7 @@ def _time_index(snapshot: Snapshot, launch: Launch, query: Query, origin: Origin
         return Finding(
             "index", item, Status.AMBER, "'at' is computed, so no index can serve a window; use the column itself"
         )
-    values: dict[str, Value] = {"relation": origin.table_oid, "attribute": origin.attribute}
-    table = snapshot.frame(compose(launch.queries["doctor/time_index"], launch.queries), values).iloc[0]
-    place = f"{table['relation']}.{table['attribute']}, about {int(table['estimated_rows']):,} rows"
-    if table["index"] is not None:
-        return Finding("index", item, Status.GREEN, f"{table['index']} on {place}")
-    status = Status.AMBER if int(table["estimated_rows"]) >= LARGE_TABLE else Status.GREEN
-    advice = f"create index concurrently on {table['relation']} ({table['attribute']})"
-    return Finding("index", item, status, f"none on {place}" + (f"; {advice}" if status is Status.AMBER else "; small"))
+    return Finding("index", item, *time_index(snapshot, launch, query, origin))
 
 
 def _query(snapshot: Snapshot, launch: Launch, query: Query) -> Finding:

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from golive_lib.plan import DatabaseRules
     from golive_lib.statement import Value
 
+Config = dict[str, str | bool | int | float | list[str]]
 # No row of a person's is written anywhere, nothing is fetched from anywhere, and integers divide as PostgreSQL's.
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+CONFIG: Config = {
     "temp_directory": "",
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
@@ -62,8 +63,8 @@ _KEPT_AS_TEXT = {"uuid": "uuid", "time": "time", "jsonb": "json"}  # in the arch
 class DuckSnapshot:
     """The days an archive held when it was opened: they never change."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, archive: Archive, limit: timedelta) -> None:
-        self._connection = connection
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, archive: Archive, limit: timedelta) -> None:
+        self.cursor = cursor
         self._archive = archive
         self._limit = limit.total_seconds()
         self.clock = Clock(archive.until, fixed=True)
@@ -71,25 +72,25 @@ class DuckSnapshot:
     def frame(self, statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
         """Run one statement; raises QueryFailed, after which the snapshot goes on."""
         with self._ask(statement, duckdb_sql(statement), values):
-            named = _columns(self._connection)
-            answer = self._connection.fetchnumpy().values()
+            named = _columns(self.cursor)
+            answer = self.cursor.fetchnumpy().values()
         return frame(named, zip(*(_plain(*each) for each in zip(named, answer, strict=True)), strict=True))
 
     def origins(self, statement: Statement, values: Mapping[str, Value]) -> tuple[Origin, ...]:
         """Return the columns a statement would answer with, none of them a table's; raises QueryFailed."""
         with self._ask(statement, f"select * from ({duckdb_sql(statement)}) golive_origin limit 0", values):
-            return tuple(Origin(name, type_, None, None) for name, type_ in _columns(self._connection))
+            return tuple(Origin(name, type_, None, None) for name, type_ in _columns(self.cursor))
 
     @contextmanager
     def _ask(self, statement: Statement, sql: str, values: Mapping[str, Value]) -> Iterator[None]:
         """Run within the plan's time limit."""
         if lacks := lacking(self._archive, statement, values):
             raise QueryFailed(lacks, reason=lacks)
-        timer = threading.Timer(self._limit, self._connection.interrupt)
+        timer = threading.Timer(self._limit, self.cursor.interrupt)
         timer.start()
         try:
             with waiting(str(statement.parts[-1].path) if statement.parts else "the archive"):
-                self._connection.execute(sql, {name: values[name] for name in _BOUND.findall(sql) if name in values})
+                self.cursor.execute(sql, {name: values[name] for name in _BOUND.findall(sql) if name in values})
                 yield
         except duckdb.Error as error:
             raise _failure(error, statement) from None
@@ -102,9 +103,10 @@ class DuckSnapshot:
 class DuckDB:
     """An archive to read from through DuckDB: opened and examined on the first question."""
 
-    def __init__(self, url: DuckUrl, rules: DatabaseRules) -> None:
+    def __init__(self, url: DuckUrl, rules: DatabaseRules, config: Config = CONFIG) -> None:
         self.url = url
         self._rules = rules
+        self._config = config
         self._opened: tuple[duckdb.DuckDBPyConnection, Archive] | None = None
 
     def __repr__(self) -> str:
@@ -122,15 +124,16 @@ class DuckDB:
             asked = DuckSnapshot(connection.cursor(), archive, self._rules.statement_timeout)
         except (ArchiveError, duckdb.Error) as error:
             raise DatabaseError(str(error)) from None
-        if not self._opened:
-            believe(self.url, asked.frame)
-            self._opened = connection, archive
-            weakref.finalize(self, connection.close)
-        yield asked
+        with asked.cursor:
+            if not self._opened:
+                believe(self.url, asked.frame)
+                self._opened = connection, archive
+                weakref.finalize(self, connection.close)
+            yield asked
 
     def _open(self) -> tuple[duckdb.DuckDBPyConnection, Archive]:
         archive = open_archive(self.url.folder)
-        connection = duckdb.connect(config=_CONFIG)
+        connection = duckdb.connect(config=dict(self._config))
         connection.execute("set timezone = 'UTC'")
         connection.execute(f"create schema {SCHEMA}")
         for source in archive.sources:

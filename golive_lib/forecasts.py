@@ -10,7 +10,7 @@ from golive_lib.errors import PlanError, QueryFailed
 from golive_lib.kpis import budgets
 from golive_lib.plan_types import instant
 from golive_lib.power import Forecast, design_effect, forecast
-from golive_lib.telemetry import MINUTE, Window, gather_earlier
+from golive_lib.telemetry import MINUTE, Window, gather_earlier, time_indexed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,7 +67,8 @@ def before(launch: Launch, percent: float, *, started_at: datetime | str | None 
 
 def _days(snapshot: Asked, launch: Launch, window: Window, kpi: Kpi) -> list[int]:
     """Count the events of each earlier day whose same hours are over, from the first day that had any."""
-    counted = gather_earlier(snapshot, launch, window, kpi.query, [kpi.bad])
+    indexed = time_indexed(snapshot, launch, window, kpi.query)
+    counted = gather_earlier(snapshot, launch, window, kpi.query, [kpi.bad], indexed=indexed)
     over = [window.until - int(day) * DAY <= window.as_of for day in counted["day"]]
     days = [int(n) for n in counted["n"][over]]
     while days and not days[-1]:  # the latest comes first, and a log may be younger than a week

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import fasteners
 
 from golive_lib.errors import ReportError
+from golive_lib.index import refresh_index
 from golive_lib.ledger import Ledger
 from golive_lib.records import PRUNE, RUN, history, ledger_records
-from golive_lib.reports import refresh_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -36,8 +36,9 @@ def minutes(query: Query, catalog: Mapping[str, Query], flags: Sequence[str], *,
     """Return the statement for a row per minute and cohort, and one with no cohort for a minute without events.
 
     ``indexed`` asks minute by minute, which a btree on the time column answers fastest; else all rows are grouped.
+    It counts and sorts nothing: percentiles of minutes would take longer than all the rest, and do not add up.
     """
-    figures = f"cohort, {_counts(flags)}, max(at) as newest, {_QUANTILES}"
+    figures = f"cohort, {_counts(flags)}, max(at) as newest"
     if indexed:
         inside = "at >= m.minute and at < m.minute + interval '1 minute'"
         join = f"left join lateral (select {figures}\nfrom {EVENTS} where {inside} group by cohort) e on true"
@@ -53,7 +54,7 @@ def minutes(query: Query, catalog: Mapping[str, Query], flags: Sequence[str], *,
 
 def _outer(flags: Sequence[str]) -> str:
     each = (f"e.{flag}_bad, e.{flag}_unsure" for flag in flags)
-    return ", ".join(("e.cohort", "e.n", *each, "e.newest", "e.percentiles"))
+    return ", ".join(("e.cohort", "e.n", *each, "e.newest"))
 
 
 def reading(query: Query, catalog: Mapping[str, Query]) -> Statement:
@@ -65,22 +66,32 @@ def reading(query: Query, catalog: Mapping[str, Query]) -> Statement:
     return enclose(query, catalog, EVENTS, tail, _WINDOW)
 
 
-def earlier_days(query: Query, catalog: Mapping[str, Query], flags: Sequence[str]) -> Statement:
-    """Return the statement for the same local hours of each of ``golive_days`` days before the window."""
-    earlier = "((:{0} at time zone :golive_zone) - day * interval '1 day') at time zone :golive_zone as {0}"
-    ends = f"{earlier.format('golive_since')}, {earlier.format('golive_until')}"
-    days = f"select day, {ends} from generate_series(1, :golive_days) as g (day)"
-    # The first pair says nothing new, but holds for every day: by it an engine without an index knows what not to read.
-    window = (
-        "at >= :golive_since - (:golive_days + 1) * interval '1 day' and at < :golive_until\n"
-        "and at >= d.golive_since and at < d.golive_until"
+def earlier_days(query: Query, catalog: Mapping[str, Query], flags: Sequence[str], *, indexed: bool) -> Statement:
+    """Return the statement for the same local hours of each of ``golive_days`` days before the window.
+
+    ``indexed`` asks day by day; else the events are read once for all days.
+    """
+    bound = "((:golive_{0} at time zone :golive_zone) - day * interval '1 day') at time zone :golive_zone as {0}"
+    # Kept, as PostgreSQL would else look up the zone again for every event.
+    days = (
+        f", golive_earlier as materialized (select day, {bound.format('since')}, {bound.format('until')}\n"
+        "from generate_series(1, :golive_days) as g (day))\n"
     )
-    tail = (
-        f"select d.day, e.* from ({days}) d\n"
-        f"cross join lateral (select {_counts(flags)}, count(cohort) as labelled\nfrom {EVENTS} where {window}) e\n"
-        "order by d.day"
-    )
-    return enclose(query, catalog, EVENTS, tail, {**_WINDOW, "golive_days": "bigint", "golive_zone": "text"})
+    counts, window = f"{_counts(flags)}, count(cohort) as labelled", "at >= d.since and at < d.until"
+    if indexed:
+        counted = f"select {counts}\nfrom {EVENTS} where {window}"
+        tail = f"select d.day, e.* from golive_earlier d\ncross join lateral ({counted}) e"
+    else:
+        names = ("n", *(f"{flag}_{kind}" for flag in flags for kind in ("bad", "unsure")), "labelled")
+        filled = ", ".join(f"coalesce(e.{name}, 0) as {name}" for name in names)
+        # What holds for every day says nothing new, but by it an engine without an index knows what not to read.
+        bounds = "at >= :golive_since - (:golive_days + 1) * interval '1 day' and at < :golive_until"
+        counted = (
+            f"select d.day, {counts}\nfrom {EVENTS} join golive_earlier d on {window} where {bounds} group by d.day"
+        )
+        tail = f"select d.day, {filled} from golive_earlier d\nleft join ({counted}) e on e.day = d.day"
+    types = {**_WINDOW, "golive_days": "bigint", "golive_zone": "text"}
+    return enclose(query, catalog, EVENTS, f"{days}{tail}\norder by d.day", types)
 
 
 def bad_events(query: Query, catalog: Mapping[str, Query], flag: str) -> Statement:

@@ -11,6 +11,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from golive_lib.bidi import isolated
 from golive_lib.formats import (
     ELLIPSIS,
     MISSING,
@@ -139,11 +140,13 @@ def verdict_banner(
     usual, status = VERDICTS[verdict]
     word = word or usual
     facts = facts or {}
-    pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
+    pairs = "".join(
+        f'<div><dt dir="auto">{isolated(k)}</dt><dd dir="auto">{isolated(v)}</dd></div>' for k, v in facts.items()
+    )
     markup = (
         f'<section class="gl gl-verdict gl-{status}" aria-label="Verdict">'
         f'<p class="gl-word">{badge(status, word, "gl-mark")}</p>'
-        f'<p class="gl-sentence" dir="auto">{escape(mask(sentence))}</p>'
+        f'<p class="gl-sentence" dir="auto">{isolated(mask(sentence))}</p>'
         f"{f'<dl>{pairs}</dl>' if pairs else ''}</section>"
     )
     lines = [f"{SHAPES[status]} {word}: {mask(sentence)}", *(f"  {k}: {v}" for k, v in facts.items())]
@@ -164,9 +167,9 @@ def tiles(items: Sequence[Tile]) -> Html:
 def _tile(item: Tile) -> str:
     mark = badge(item.status, item.status.value) + " " if item.status else ""
     return (
-        f'<li class="gl-tile"><div class="gl-label">{escape(item.label)}</div>'
+        f'<li class="gl-tile"><div class="gl-label" dir="auto">{isolated(item.label)}</div>'
         f'<div class="gl-value"><strong>{escape(item.value)}</strong></div>'
-        f'<div class="gl-note">{mark}{escape(item.note)}</div></li>'
+        f'<div class="gl-note">{mark}<span dir="auto">{isolated(item.note)}</span></div></li>'
     )
 
 

@@ -88,7 +88,7 @@ def gather(snapshot: Asked, launch: Launch, window: Window, query: str, flags: S
         statement, values = minute_statement(snapshot, launch, window, query, flags, indexed=indexed)
         frame = snapshot.frame(statement, values)
         reading = snapshot.frame(series.reading(asked, launch.queries), values)
-        earlier = gather_earlier(snapshot, launch, window, query, flags)
+        earlier = gather_earlier(snapshot, launch, window, query, flags, indexed=indexed)
     except QueryFailed as failure:
         return {flag: nothing(window, failure.reason) for flag in flags}
     sql = statement.client_sql(values)
@@ -130,7 +130,9 @@ def time_indexed(snapshot: Asked, launch: Launch, window: Window, query: str) ->
     return bool(found["index"].notna().any())
 
 
-def gather_earlier(snapshot: Asked, launch: Launch, window: Window, query: str, flags: Sequence[str]) -> pd.DataFrame:
+def gather_earlier(
+    snapshot: Asked, launch: Launch, window: Window, query: str, flags: Sequence[str], *, indexed: bool
+) -> pd.DataFrame:
     """Return the counts of the same local hours of each day before the launch began, the latest first.
 
     Raises QueryFailed.
@@ -141,7 +143,7 @@ def gather_earlier(snapshot: Asked, launch: Launch, window: Window, query: str, 
     values = _values(snapshot, launch, asked, before) | _values(snapshot, launch, asked, window)
     values |= {"since": before.since.isoformat()} if "since" in values else {}
     values |= {"golive_days": days, "golive_zone": launch.plan.timezone}
-    frame = snapshot.frame(series.earlier_days(asked, launch.queries, flags), values)
+    frame = snapshot.frame(series.earlier_days(asked, launch.queries, flags, indexed=indexed), values)
     begun = min((stage.starts for stage in launch.plan.stages if stage.starts), default=window.since)
     before_launch = [window.until - timedelta(days=int(day)) <= max(begun, window.since) for day in frame["day"]]
     return frame[before_launch].reset_index(drop=True)

@@ -99,22 +99,24 @@ class Watch:
         new = replace(window, since=max(window.since, min(seen.until, window.until) - self._again)) if seen else window
         self.asked.append(new)
         statement, values = minute_statement(snapshot, launch, new, query, flags, indexed=indexed)
-        answer = snapshot.frame(statement, values).drop(columns="percentiles")
+        answer = snapshot.frame(statement, values)
         filled = [answer[answer["n"].fillna(0) > 0]]
         if seen:
             filled.insert(0, seen.rows[seen.rows["minute"] < new.since])
         rows = [frame for frame in filled if len(frame)]
-        earlier = self._earlier(snapshot, window, query, flags)
+        earlier = self._earlier(snapshot, window, query, flags, indexed=indexed)
         return _Seen(indexed, pd.concat(rows) if rows else filled[0], earlier, window.until)
 
-    def _earlier(self, snapshot: Asked, window: Window, query: str, flags: Sequence[str]) -> pd.DataFrame:
+    def _earlier(
+        self, snapshot: Asked, window: Window, query: str, flags: Sequence[str], *, indexed: bool
+    ) -> pd.DataFrame:
         """Return the same hours of earlier days: theirs are final, so only the new stretch is asked and added."""
         seen = self._seen.get(query)
         if seen is None or seen.until > window.until or self._clock_changes(window):
-            return gather_earlier(snapshot, self.launch, window, query, flags)
+            return gather_earlier(snapshot, self.launch, window, query, flags, indexed=indexed)
         if seen.until == window.until:
             return seen.earlier
-        more = gather_earlier(snapshot, self.launch, replace(window, since=seen.until), query, flags)
+        more = gather_earlier(snapshot, self.launch, replace(window, since=seen.until), query, flags, indexed=indexed)
         return seen.earlier.set_index("day").add(more.set_index("day")).reset_index()
 
     def _clock_changes(self, window: Window) -> bool:

@@ -16,6 +16,7 @@ LAYERS = (
     (
         "errors",
         "settings",
+        "bidi",
         "formats",
         "leaks",
         "plan_types",
@@ -73,6 +74,7 @@ LAYERS = (
         "watch",
         "replay",
         "kpi_charts",
+        "time_indexes",
         "doctor",
         "connections",
         "credentials",
@@ -148,6 +150,7 @@ LAYERS = (
         "shells",
     ),
     (
+        "bounds",
         "page",
         "paper",
         "export",
@@ -266,6 +269,7 @@ def test_sql_lives_in_query_files() -> None:
         "archive_figures.py",
         "archive_sources.py",
         "db.py",
+        "duck.py",
         "dump.py",
         "engines.py",
         "guards.py",

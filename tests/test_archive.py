@@ -508,3 +508,27 @@ def test_no_address_is_printed(clone: Clone, tmp_path: Path) -> None:
     assert "198.51" not in done.stdout + done.stderr + again.stdout + again.stderr
     manifests = (path.read_text() for path in tmp_path.rglob("*.json"))
     assert not any("198.51" in text for text in manifests)
+
+
+def test_archive_has_what_the_due_event_reads(healthy: DemoDatabase, whole: Path) -> None:
+    """On each day up to the archive's end, and the week before it, the audio that was ready then is in the files."""
+    launch, archive = opened(healthy), open_archive(whole)
+    for day in archive.days("zodiac_audio"):
+        live = launch.frame("canary/zodiac", day=day.isoformat())
+        window = f"day > '{day}'::date - 8 and day <= '{day}'"
+        kept = read(archive, "zodiac_audio", f"select sign, epoch_us(ready_at) from zodiac_audio where {window}")
+        known = [
+            (sign, round(ready.timestamp() * 1_000_000))
+            for sign, ready in zip(live["sign"], live["ready_at"], strict=True)
+        ]
+        assert sorted(kept) == sorted(known) != []
+
+
+def test_strange_folders_are_no_sources(healthy: DemoDatabase, tmp_path: Path) -> None:
+    """What somebody put beside the sources is passed over; what pretends to be a day is said."""
+    sirens(healthy, tmp_path)
+    (tmp_path / "notes").mkdir()
+    assert open_archive(tmp_path).sources == ("sirens",)
+    (tmp_path / "sirens" / "day=2026-13-45").mkdir()
+    with pytest.raises(ArchiveError, match="day=2026-13-45: is no day of the archive"):
+        open_archive(tmp_path)

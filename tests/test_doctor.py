@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, LiteralString
 
+import psycopg
 import pytest
 from plant import change
 
@@ -64,19 +66,123 @@ def test_wrong_type_of_a_source_is_red(clone: Clone) -> None:
     assert "differs in path varchar" in finding.detail
 
 
+GROW: LiteralString = """
+insert into api_logs (created_at, method, path, status_code, response_time_ms)
+select timestamptz '2026-03-15 22:00Z' + i * interval '8640 milliseconds', 'GET', '/decks', 200, 80
+from generate_series(1, 100000) i
+"""
+CREATE = "create index concurrently on api_logs (created_at)"
+INCLUDED = " include (status_code, response_time_ms, flat_tables)"
+
+
+def time_index(demo: DemoDatabase, source: str = "api_requests") -> Finding:
+    """Ask the doctor about a source's time index."""
+    return by_item(examine(open_launch(demo.url)))[f"sources/{source}: time index"]
+
+
+def megabytes(text: str) -> list[float]:
+    """Read the sizes a sentence names."""
+    return [float(size.replace(",", "")) for size in re.findall(r"about ([\d.,]+)\sMB", text)]
+
+
 def test_missing_index_on_a_large_table_comes_with_the_way_to_make_it(clone: Clone) -> None:
     """Without a btree on the time column the doctor proposes one; on a small table it does not."""
+    demo = clone()
+    change(demo, DROP_TIME_INDEXES, GROW, "analyze api_logs")
+    large, small = time_index(demo), time_index(demo, "security_events")
+    assert large.status is Status.AMBER
+    assert "a day's window reads the whole table" in large.detail
+    assert large.detail.endswith(f": {CREATE}{INCLUDED}")
+    assert small.status is Status.GREEN
+    assert small.detail.endswith("; small")
+
+
+def test_proposed_index_can_be_made_and_is_about_as_large_as_said(clone: Clone) -> None:
+    """Pasted, the statement makes an index of the size foretold, and the doctor has nothing more to propose."""
+    demo = clone()
+    change(demo, DROP_TIME_INDEXES, GROW, "analyze api_logs")
+    detail = time_index(demo).detail
+    whole, day, foretold = megabytes(detail)
+    with psycopg.connect(demo.admin_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(detail[detail.index("create index") :].encode())
+        sizes = connection.execute(
+            "select pg_relation_size('api_logs') / 1e6, pg_relation_size(max(indexrelid::bigint)) / 1e6 from pg_index"
+        ).fetchone()
+    assert sizes is not None
+    assert [whole, foretold] == pytest.approx([float(size) for size in sizes], rel=0.1)
+    assert day < foretold / 5
+    assert "would" not in time_index(demo).detail
+
+
+def test_index_that_does_not_cover_is_green_with_what_covering_would_buy(clone: Clone) -> None:
+    """A plain btree serves a window; a covering one reads less, which is said and turns nothing amber."""
+    demo = clone()
+    change(demo, DROP_TIME_INDEXES, GROW, "create index plain on api_logs (created_at)", "analyze api_logs")
+    found = time_index(demo)
+    now, then, _ = megabytes(found.detail)
+    assert (found.status, found.detail.startswith("plain on api_logs.created_at")) == (Status.GREEN, True)
+    assert then < now
+    assert found.detail.endswith(f": {CREATE}{INCLUDED}")
+
+
+@pytest.mark.parametrize(
+    ("index", "why"),
+    [
+        ("create index other on api_logs (created_at) where flat_tables", "; of no use: other (partial)"),
+        ("create index other on api_logs ((created_at at time zone 'UTC'))", ""),
+        ("create index other on api_logs (path, created_at)", ""),
+        ("create index other on api_logs using brin (created_at)", ""),
+    ],
+)
+def test_index_that_serves_no_window_is_none(clone: Clone, index: LiteralString, why: str) -> None:
+    """Partial, on an expression, with another column first, of another kind: a window still reads the whole table."""
+    demo = clone()
+    change(demo, DROP_TIME_INDEXES, GROW, index, "analyze api_logs")
+    found = time_index(demo)
+    assert found.status is Status.AMBER
+    assert why in found.detail
+    assert found.detail.endswith(INCLUDED)
+
+
+def test_index_whose_making_broke_off_is_none(clone: Clone) -> None:
+    """What an interrupted ``create index concurrently`` leaves is named as invalid."""
+    demo = clone()
+    change(demo, DROP_TIME_INDEXES, GROW, "create index broken on api_logs (created_at)", "analyze api_logs")
+    change(demo, "update pg_index set indisvalid = false where indexrelid = 'broken'::regclass")
+    found = time_index(demo)
+    assert (found.status, "; of no use: broken (invalid);" in found.detail) == (Status.AMBER, True)
+
+
+def test_large_table_without_statistics_is_not_taken_for_a_small_one(clone: Clone) -> None:
+    """After a restore nothing was analyzed: its pages tell that it is large, and no part of a day is made up."""
     demo = clone()
     change(
         demo,
         DROP_TIME_INDEXES,
-        "update pg_class set reltuples = 5000000 where oid = 'api_logs'::regclass",
+        GROW,
+        "update pg_class set reltuples = -1, relpages = 0 where oid = 'api_logs'::regclass",
+        "delete from pg_statistic where starelid = 'api_logs'::regclass",
     )
-    found = by_item(examine(open_launch(demo.url)))
-    large, small = found["sources/api_requests: time index"], found["sources/security_events: time index"]
-    assert large.status is Status.AMBER
-    assert large.detail.endswith("create index concurrently on api_logs (created_at)")
-    assert small.status is Status.GREEN
+    found = time_index(demo)
+    assert found.status is Status.AMBER
+    assert "it would read its part minute by minute" in found.detail
+
+
+def test_partitioned_table_is_as_large_as_its_partitions(clone: Clone) -> None:
+    """The parent holds no row; its index cannot be made concurrently."""
+    demo = clone()
+    change(
+        demo,
+        "alter table api_logs rename to api_logs_old",
+        "create table api_logs (like api_logs_old including defaults) partition by range (created_at)",
+        "create table api_logs_all partition of api_logs default",
+        "alter table api_logs alter id drop not null",
+        GROW,
+        "analyze api_logs",
+    )
+    found = time_index(demo)
+    assert found.status is Status.AMBER
+    assert f": {CREATE}".replace(" concurrently", "") in found.detail
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -18,7 +19,7 @@ from archives import PLAN, archived, later
 
 from golive_lib import Status, open_launch, series
 from golive_lib.canary import flags_asked, judge_now
-from golive_lib.duck import DuckSnapshot
+from golive_lib.duck import CONFIG, DuckDB, DuckSnapshot
 from golive_lib.engines import DuckUrl
 from golive_lib.errors import DatabaseError, QueryFailed, SettingsError
 from golive_lib.known_answers import examine
@@ -74,7 +75,8 @@ SHAPES: dict[str, Callable[[Query, dict[str, Query], list[str]], Statement]] = {
     "minutes": lambda query, catalog, flags: series.minutes(query, catalog, flags, indexed=False),
     "minutes, indexed": lambda query, catalog, flags: series.minutes(query, catalog, flags, indexed=True),
     "reading": lambda query, catalog, _: series.reading(query, catalog),
-    "earlier days": series.earlier_days,
+    "earlier days": partial(series.earlier_days, indexed=False),
+    "earlier days by index": partial(series.earlier_days, indexed=True),
     "bad events": lambda query, catalog, flags: series.bad_events(query, catalog, flags[0]),
 }
 
@@ -158,6 +160,15 @@ def test_another_duckdb_is_found_out(duck: Launch) -> None:
     assert "durations are exact, whatever the unit" in {one.title for one in found}
 
 
+def test_a_duckdb_that_differs_judges_nothing(duck: Launch) -> None:
+    """It is refused on the first question, with what it answered and should have."""
+    assert isinstance(duck.database.url, DuckUrl)
+    other = DuckDB(duck.database.url, duck.plan.database, {**CONFIG, "integer_division": False})
+    words = r"the archive samia, by DuckDB is not believed: it answers 1 of .*\n  integers divide .* is \(\(3\.5, -3\.5"
+    with pytest.raises(DatabaseError, match=words), other.snapshot():
+        pass
+
+
 def test_folder_that_is_no_archive(tmp_path: Path) -> None:
     """A slip in the folder's name is said with what to do."""
     with pytest.raises(DatabaseError, match="there: is no archive"):
@@ -238,7 +249,7 @@ def test_statement_has_a_time_limit(duck: Launch) -> None:
     """What takes longer than the plan allows is stopped."""
     with duck.database.snapshot() as snapshot:
         assert isinstance(snapshot, DuckSnapshot)
-        quick = DuckSnapshot(snapshot._connection, snapshot._archive, timedelta(milliseconds=50))
+        quick = DuckSnapshot(snapshot.cursor, snapshot._archive, timedelta(milliseconds=50))
         endless = (
             "select sum(sqrt(a * b)) as n from generate_series(1, 1000000) x (a), generate_series(1, 1000000) y (b)"
         )
@@ -284,7 +295,7 @@ def golive(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_command_line_judges_an_archive(live: Launch, copy: Path) -> None:
-    """``golive canary`` runs its notebook on an archive named from here and leaves PostgreSQL's record, byte for byte."""
+    """``golive canary`` runs its notebook on an archive named from here and leaves PostgreSQL's record."""
     where = ("--db-url", f"duckdb:{copy.name}", "--outputs", "out")
     done = golive(copy.parent, "canary", "--stage", "25", "--as-of", NOW, *where)
     assert (done.returncode, "The 25 % stage" in done.stdout) == (3, True)

@@ -268,6 +268,20 @@ def test_papermill_s_own_error_cells_are_left_out() -> None:
     assert "An Exception" not in _html(cell, _code())
 
 
+def test_a_level_that_an_author_skips_is_mended() -> None:
+    """From a title to a third level there is no gap, across cells too; what comes after keeps its own level."""
+    soup = _soup(new_markdown_cell("# Canary watch\n\n### One"), new_markdown_cell("##### Two\n\n## Three\n\n### Four"))
+    found = [(tag.name, tag.get_text()) for tag in soup.select("main :is(h1, h2, h3, h4, h5, h6)")]
+    assert found == [("h2", "One"), ("h3", "Two"), ("h2", "Three"), ("h3", "Four")]
+
+
+@pytest.mark.parametrize("figure", [[], "x", None, {"layout": None}, {"layout": {"height": "tall", "title": 5}}])
+def test_a_malformed_figure_does_not_stop_the_page(figure: object) -> None:
+    """What plotly cannot draw is the browser's to say; the page around it is made."""
+    soup = _soup(_code("x", _displayed({show.PLOTLY_MIME: figure, "text/plain": "It rose."}), _chart("It fell.")))
+    assert [caption.get_text() for caption in soup.select("figure > figcaption")] == ["It rose.", "It fell."]
+
+
 def test_headings_are_in_order() -> None:
     """The title is the only h1; the notebook's own title is not repeated."""
     soup = _soup(new_markdown_cell("# Canary Watch\n\nIntro\n\n## One"), new_markdown_cell("# Two\n\n### Three"))

@@ -21,10 +21,9 @@ from playwright.sync_api import sync_playwright
 from servers import absent
 from test_ledger import record
 
-from golive_lib.index import index_html
+from golive_lib.index import index_html, refresh_index
 from golive_lib.ledger import Ledger
 from golive_lib.records import RUN
-from golive_lib.reports import refresh_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -253,7 +252,7 @@ def test_refreshing_at_the_same_time_leaves_a_whole_page(tmp_path: Path) -> None
     """Processes that refresh at once write one index after the other, and leave nothing beside it."""
     for n in range(20):
         Ledger(tmp_path).append(RUN, asdict(record(f"20260325T100000Z-sanity-{n:04}")))
-    code = "import sys; from pathlib import Path; from golive_lib.reports import refresh_index\n"
+    code = "import sys; from pathlib import Path; from golive_lib.index import refresh_index\n"
     code += "for _ in range(20): refresh_index(Path(sys.argv[1]))"
     running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
     assert [process.wait() for process in running] == [0, 0, 0]

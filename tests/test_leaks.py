@@ -77,3 +77,9 @@ def test_the_form_of_a_url_is_no_leak(shown: str) -> None:
 def test_a_url_with_a_password_is_a_leak(planted: str) -> None:
     """Whatever is not the form itself may be one."""
     assert leak(f"at postgresql+psycopg://user:{planted}@host/db", ()) == "a database URL with a password"
+
+
+def test_token_of_spark_connect_is_secret() -> None:
+    """The token in Spark Connect's address is found, and the rest of the address is none."""
+    secrets = secrets_of({"GOLIVE_DB_URL": "sc://cluster:15002/;use_ssl=true;token=t0psecret;archive=/data/samia"})
+    assert secrets == ("t0psecret",)

@@ -34,8 +34,23 @@
     return both;
   };
 
-  const draw = (figure, ink, width) => {
+  // One that plotly cannot draw takes no other along; a line stands in its place.
+  const draw = async (figure, ink, width) => {
+    if (figure.classList.contains("broken")) return;
+    drawn.add(figure);
+    try {
+      await plotted(figure, ink, width);
+      figure.classList.add("drawn");
+    } catch (error) {
+      figure.classList.replace("drawn", "broken") || figure.classList.add("broken");
+      figure.querySelector(".plot").replaceChildren();
+      figure.querySelector(".undrawn").textContent = `This chart cannot be drawn: its data is malformed (${error.message}).`;
+    }
+  };
+
+  const plotted = (figure, ink, width) => {
     const spec = JSON.parse(figure.querySelector(".figure-data").textContent);
+    if (!Array.isArray(spec?.data)) throw new Error("no list of traces");
     const layout = spec.layout ?? {};
     const template = layout.template ?? {};
     layout.template = { ...template, layout: merge(template.layout ?? {}, ink) };
@@ -43,10 +58,8 @@
     delete layout.width;
     if (width) layout.width = width;
     // WebGL traces compile code at run time, which the page's policy forbids.
-    const data = (spec.data ?? []).map((trace) => ({ ...trace, type: trace.type?.replace(/gl$/, "") }));
+    const data = spec.data.map((trace) => ({ ...trace, type: trace.type?.replace(/gl$/, "") }));
     const plot = figure.querySelector(".plot");
-    drawn.add(figure);
-    figure.classList.add("drawn");
     return plot.data
       ? Plotly.react(plot, data, layout, config)
       : Plotly.newPlot(plot, data, layout, config);
@@ -59,11 +72,12 @@
     try {
       inflating ??= inflate();
       await inflating;
-      if (!drawn.has(figure)) await draw(figure, ink());
     } catch (error) {
       root.classList.remove("draws");
       console.error(error);
+      return;
     }
+    if (!drawn.has(figure)) await draw(figure, ink());
   };
 
   root.classList.add("draws");
