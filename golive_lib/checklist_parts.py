@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from golive_lib.checklist_items import Asked, Item, aged, by_person, moment, newest_stage, of_run, span, waiting
 from golive_lib.formats import mask
-from golive_lib.history import MESSAGE, REHEARSAL
+from golive_lib.history import MESSAGE
+from golive_lib.ledger import REHEARSAL
 from golive_lib.records import file_faults
 from golive_lib.verdicts import Status, Verdict
 

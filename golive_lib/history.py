@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from golive_lib.errors import LedgerError
-from golive_lib.ledger import Ledger
+from golive_lib.ledger import REHEARSAL, ROLLBACK, Ledger
 from golive_lib.records import RUN, RunRecord, audit
+from golive_lib.settings import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from golive_lib.ledger import Entry
 
-REHEARSAL, ROLLBACK, MESSAGE, TICK = "rehearsal", "rollback", "message", "tick"
+MESSAGE, TICK = "message", "tick"
 KINDS = (RUN, REHEARSAL, ROLLBACK, MESSAGE, TICK)
 
 
@@ -105,9 +106,5 @@ def _happened(entry: Entry, launch: str, database: str) -> Happened | None:
         place = str(entry.data["database"])
     except (KeyError, TypeError, ValueError):
         return None
-    ours = entry.data.get("launch") == launch and _place(place) == _place(database)
+    ours = entry.data.get("launch") == launch and place_of(place) == place_of(database)
     return Happened(entry.seq, entry.kind, at, entry.data, run) if ours and at.tzinfo else None
-
-
-def _place(database: str) -> str:
-    return database.rpartition(" as ")[0]

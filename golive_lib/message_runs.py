@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from golive_lib.errors import LedgerError, UsageError
-from golive_lib.history import ROLLBACK
+from golive_lib.ledger import ROLLBACK
 from golive_lib.message_facts import Kind
 from golive_lib.records import JUDGED, judged
 from golive_lib.verdicts import Verdict

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from golive_lib.errors import LedgerError
 from golive_lib.ledger import Ledger
+from golive_lib.settings import place_of
 from golive_lib.verdicts import EXIT_CODES, Status, Verdict
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class RunRecord:
 
     def is_of(self, database: str) -> bool:
         """Say whether the run was of this database, whoever was connected."""
-        return self.database.rpartition(" as ")[0] == database.rpartition(" as ")[0]
+        return place_of(self.database) == place_of(database)
 
 
 def facts(judged: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from golive_lib.formats import mask
-from golive_lib.history import MESSAGE, REHEARSAL, ROLLBACK, TICK
+from golive_lib.history import MESSAGE, TICK
+from golive_lib.ledger import REHEARSAL, ROLLBACK
 from golive_lib.records import RUN
 from golive_lib.show import VERDICTS
 from golive_lib.verdicts import Status, Verdict

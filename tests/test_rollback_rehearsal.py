@@ -17,10 +17,10 @@ from test_rollback import FLAG, MISSING, PERCENTAGE, TWICE, golive, own_views
 from golive_lib.demo.repository import RELEASE, app_repository
 from golive_lib.errors import DatabaseError
 from golive_lib.launch import Launch, open_launch
-from golive_lib.ledger import Ledger
+from golive_lib.ledger import REHEARSAL, Ledger
 from golive_lib.plan_night import RollbackRules
 from golive_lib.rollback_proof import prove_rollback
-from golive_lib.rollback_rehearsal import REHEARSAL, frame, rehearse_rollback
+from golive_lib.rollback_rehearsal import frame, rehearse_rollback
 from golive_lib.settings import parse_url
 from golive_lib.verdicts import Status, Verdict
 
