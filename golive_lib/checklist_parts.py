@@ -5,11 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from golive_lib.checklist_items import Asked, Item, aged, by_person, moment, newest_stage, of_run, span, waiting
+from golive_lib.checklist_items import (
+    Asked,
+    Item,
+    aged,
+    by_person,
+    fault_of,
+    moment,
+    newest_stage,
+    of_run,
+    span,
+    waiting,
+)
 from golive_lib.formats import mask
 from golive_lib.history import MESSAGE
 from golive_lib.ledger import REHEARSAL
-from golive_lib.records import file_faults
 from golive_lib.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
@@ -95,9 +105,9 @@ def _judged_stage(asked: Asked, stage: Stage, item: Item, found: Happened) -> It
         return item
     item = replace(item, at=found.at, evidence=run.html or "", record=found.seq)
     started, until = (moment(run.facts.get(name)) for name in ("started_at", "judged_until"))
-    fault = next(file_faults(asked.history.outputs, run), "")
+    fault = fault_of(asked, run)
     if (fault and run.verdict != Verdict.ROLLBACK) or started is None or until is None:
-        return replace(item, seen=f"{fault or 'the record does not say how long it was watched'}; judge it again")
+        return replace(item, seen=fault or "the record does not say how long it was watched; judge it again")
     if (back := asked.rolled_back) and back.at >= started:
         red = run.verdict == Verdict.ROLLBACK
         what = run.sentence if red else "what was seen before it no longer counts"

@@ -69,6 +69,10 @@ class Past:
         Ledger(self.outputs).append(RUN, asdict(record))
         return record
 
+    def whole_record(self, record: RunRecord, **changed: Any) -> Entry:
+        """Record a run again, with whatever a record may hold."""
+        return Ledger(self.outputs).append(RUN, asdict(record) | changed)
+
     def listing(self, notebook: str, at: str, items: dict[str, str], **more: Any) -> RunRecord:
         """Publish a run that judged a list of items."""
         judged = {
