@@ -155,6 +155,14 @@ def of_run(asked: Asked, item: Item, found: Happened, sections: tuple[str, ...])
     return replace(item, status=status, seen=mask(seen))
 
 
+def by_plan(asked: Asked, item: Item, run: RunRecord) -> Item:
+    """Take the tick from what was judged by another plan than today's."""
+    if not item.ticked or run.plan == asked.digest:
+        return item
+    seen = f"judged by another plan than today's; judge it again: {item.seen}"
+    return replace(item, status=Status.AMBER, seen=seen)
+
+
 def aged(asked: Asked, item: Item, max_age: timedelta) -> Item:
     """Say of a ticked item when it was proven, and take the tick from one that was too old when the launch began."""
     if not item.ticked or item.at is None:
