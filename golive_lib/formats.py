@@ -49,6 +49,11 @@ def number(value: float | Decimal | None, unit: str | None = None) -> str:
     return f"{text}{NBSP}{unit}" if unit else text
 
 
+def plain(value: object) -> str:
+    """Return a parameter's value as people type it: a whole number without ``.0``."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def share(value: float | Decimal | None) -> str:
     """Return a share of 1 as a percentage that is "0 %" or "100 %" only when it is exactly that."""
     if value is None or missing(value):

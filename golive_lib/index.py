@@ -69,8 +69,9 @@ def refresh_index(outputs: Path) -> Path:
 
 
 def index_of(history: History, now: datetime | None = None) -> str:
-    """Return the index of all runs, shown in the zone of the newest; files that were pruned are not linked to."""
-    newest = max(history.records, key=lambda record: record.started_at, default=None)
+    """Return the index of all runs, in the zone of the newest that judged; files that were pruned are not linked to."""
+    judged = (record for record in history.records if record.judged_at)  # one that crashed knows of no launch
+    newest = max(judged, key=lambda record: record.started_at, default=None)
     gone = {"html": None, "ipynb": None, "pruned": True}
     records = [vars(r) | gone if r.run_id in history.pruned else vars(r) for r in history.records]
     return index_html(records, ZoneInfo(newest.zone) if newest else UTC, now, problem=history.problem)
@@ -141,7 +142,7 @@ def _row(record: Mapping[str, Any], tz: tzinfo, changed: bool) -> _Row:
         status=state,
         badge=badge_of(state, word),
         sentence=headline(said) if said else "",
-        parameters=tuple((str(name), str(value)) for name, value in (record.get("parameters") or {}).items()),
+        parameters=tuple((str(name), show.plain(value)) for name, value in (record.get("parameters") or {}).items()),
         remarks=tuple(filter(None, remarks)),
         html=record.get("html"),
         ipynb=record.get("ipynb"),

@@ -77,13 +77,13 @@ def read(nb: NotebookNode, title: str, error: str | None = None) -> Page:
     """
     raised = (_last_line(o) for cell in nb.cells for o in cell.get("outputs", ()) if o.output_type == "error")
     failure = headline(error) if error else next(raised, None)
-    blocks = _folded([block for cell in nb.cells for block in _cell(cell, failed=failure is not None)])
+    blocks = [block for cell in nb.cells for block in _cell(cell, failed=failure is not None)]
     shown = [i for i, block in enumerate(blocks) if block.kind == "html" and "gl-verdict" in block.html]
     verdicts = shown if failure is None else []  # what a run said before it broke is not its verdict
     verdict = blocks[verdicts[-1]].html if verdicts else None
     if verdicts:
         del blocks[verdicts[-1]]
-    blocks, contents = _with_anchors(_without_title(blocks, title))
+    blocks, contents = _with_anchors(_without_title(_folded(blocks), title))
     return Page(
         blocks=tuple(_numbered(blocks)),
         contents=tuple(contents) if len(contents) >= _CONTENTS_FROM else (),

@@ -28,6 +28,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from golive_lib import engine
 from golive_lib.errors import ReportError
+from golive_lib.formats import plain
 from golive_lib.leaks import leak, secrets_of, without_places
 from golive_lib.ledger import Ledger
 from golive_lib.outcomes import outcome_of
@@ -249,7 +250,7 @@ def _page(notebook: NotebookNode, record: RunRecord) -> str:
         title=first_heading(notebook) or record.notebook,
         run_id=record.run_id,
         generated_at=datetime.fromisoformat(record.started_at).astimezone(ZoneInfo(record.zone)),
-        parameters={name: str(value) for name, value in record.parameters.items()},
+        parameters={name: plain(value) for name, value in record.parameters.items()},
         error=record.error,
     )
     return to_page(notebook, meta=meta)

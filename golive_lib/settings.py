@@ -105,6 +105,11 @@ class DatabaseUrl:
         return f"postgresql://{authority}/{quote(self.database, safe='')}{'?' + query if query else ''}"
 
 
+def place_of(database: str) -> str:
+    """Return a database's address as records tell it, without who was connected."""
+    return database.rpartition(" as ")[0]
+
+
 def is_url(text: str) -> bool:
     """Say whether a text begins like a database URL."""
     return bool(_SCHEME.match(text.strip()))

@@ -24,6 +24,7 @@ from golive_lib.formats import (
     missing,
     moment,
     number,
+    plain,
     share,
     zone_name,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "mask_phone",
     "moment",
     "number",
+    "plain",
     "share",
     "status_badge",
     "table",
@@ -73,6 +75,24 @@ VERDICTS = {
 }
 _ACRONYMS = frozenset({"api", "id", "ip", "kpi", "n", "p50", "p90", "p95", "p99", "rls", "sql", "url"})
 EMPTY = "(empty)"
+_HEADINGS = {  # what a column's name says badly
+    "low_share": "At least",
+    "high_share": "At most",
+    "points": "Change, points",
+    "low_points": "At least, points",
+    "high_points": "At most, points",
+    "failed_low_share": "Failed, at least",
+    "failed_high_share": "Failed, at most",
+    "failed_before_share": "Failed before",
+    "of_last_step_share": "Of the step before",
+    "prelaunch_share": "Before the launch",
+    "prelaunch_p50_ms": "P50 before the launch",
+    "prelaunch_p95_ms": "P95 before the launch",
+    "now_share": "Since the launch",
+    "used_share": "Talked of offered",
+    "unmet_share": "Unmet",
+    "said": "What it says",
+}
 _SUFFIX_UNITS = {"_ms": "ms", "_share": "share", "_seconds": "s"}
 
 
@@ -209,6 +229,8 @@ def _suffix_unit(column: str) -> str | None:
 
 
 def _title(column: str, unit: str | None) -> str:
+    if column in _HEADINGS:
+        return _HEADINGS[column]
     suffix = next((s for s, u in _SUFFIX_UNITS.items() if u == unit and column.endswith(s) and column != s), "")
     words = column.removesuffix(suffix if suffix != "_share" else "").replace("_", " ").strip()
     spelled = [word.upper() if word in _ACRONYMS else word for word in words.split(" ")]

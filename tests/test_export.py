@@ -191,6 +191,15 @@ def test_the_verdict_stands_on_top() -> None:
     assert [_one(s, ".gl-sentence").get_text() for s in soup.select("header, main")] == ["Last.", "First."]
 
 
+def test_code_around_the_verdict_is_one_fold() -> None:
+    """With the verdict on top, what stood before and behind it stands together."""
+    banner = show.verdict_banner(Verdict.PROMOTE, "All fine.")
+    shown = _displayed({"text/html": show.styled(banner.markup)})
+    soup = _soup(_code("imports"), _code("judge", shown), _code("more"))
+    assert len(soup.select("details.code")) == 1
+    assert [word in _one(soup, "details.code").get_text() for word in ("imports", "judge", "more")] == [True] * 3
+
+
 def test_a_broken_run_has_no_verdict_on_top() -> None:
     """What a run said before it broke does not stand where its verdict would."""
     verdict = show.verdict_banner(Verdict.GO, "All green.")._repr_mimebundle_()

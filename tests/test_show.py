@@ -212,6 +212,12 @@ def test_table_shows_each_kind_of_cell() -> None:
     assert shown == [expected.replace("1.31 s", f"1.31{NBSP}s").replace("0.42 %", f"0.42{NBSP}%").split("|")]
 
 
+def test_columns_whose_names_say_it_badly_have_words() -> None:
+    """Bounds and earlier shares are said as people say them."""
+    shown = show.table(pd.DataFrame({"step": ["paid"], "of_last_step_share": [0.5], "low_share": [0.4]}), caption="c")
+    assert [word in shown.text for word in ("Of the step before", "At least", "share")] == [True, True, False]
+
+
 def test_table_titles_read_as_words() -> None:
     """Column names become words, without the unit that stands in the cells."""
     frame = pd.DataFrame({"kpi": ["x"], "p95_ms": [1], "allowed_share": [0.1], "call_id": [1]})

@@ -6,6 +6,7 @@
   const inks = JSON.parse(document.getElementById("inks").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const paperWidth = 680; // CSS pixels between the margins of an A4 page
+  const narrow = 520;
   const config = {
     displaylogo: false,
     responsive: true,
@@ -56,6 +57,14 @@
     layout.template = { ...template, layout: merge(template.layout ?? {}, ink) };
     layout.autosize = !width;
     delete layout.width;
+    // On a phone the legend needs several lines and would run into the title, which the caption can say.
+    const caption = figure.querySelector("figcaption");
+    delete caption.dataset.title;
+    if (!width && figure.clientWidth < narrow && layout.title?.text) {
+      caption.dataset.title = layout.title.text;
+      delete layout.title;
+      layout.margin = { ...layout.margin, t: 24 };
+    }
     if (width) layout.width = width;
     // WebGL traces compile code at run time, which the page's policy forbids.
     const data = spec.data.map((trace) => ({ ...trace, type: trace.type?.replace(/gl$/, "") }));
