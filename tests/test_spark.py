@@ -99,7 +99,8 @@ def same(one: Launch, other: Launch, name: str, statement: str, flags: list[str]
             "minutes": lambda q=query, c=catalog: series.minutes(q, c, flags, indexed=False),
             "minutes, indexed": lambda q=query, c=catalog: series.minutes(q, c, flags, indexed=True),
             "reading": lambda q=query, c=catalog: series.reading(q, c),
-            "earlier days": lambda q=query, c=catalog: series.earlier_days(q, c, flags),
+            "earlier days": lambda q=query, c=catalog: series.earlier_days(q, c, flags, indexed=False),
+            "earlier days, indexed": lambda q=query, c=catalog: series.earlier_days(q, c, flags, indexed=True),
             "bad events": lambda q=query, c=catalog: series.bad_events(q, c, flags[0]),
         }
         with launch.database.snapshot() as snapshot:
