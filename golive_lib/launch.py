@@ -17,7 +17,7 @@ from golive_lib.formats import Brief
 from golive_lib.plan import choose_plan, kit_folder, read_plan
 from golive_lib.plan_types import instant
 from golive_lib.query import compose, load
-from golive_lib.settings import DB_URL, DEMO_SCHEME, PLAN, DatabaseUrl, environment, is_demo
+from golive_lib.settings import DB_URL, DEMO_SCHEME, PLAN, SPARK_TOKEN, DatabaseUrl, Secret, environment, is_demo
 from golive_lib.show import table
 
 if TYPE_CHECKING:
@@ -234,15 +234,20 @@ def open_launch(db_url: str | None = None, *, plan: str | Path | None = None) ->
     queries, address = load_queries(chosen), parse_address(url)
     if isinstance(address, DatabaseUrl):
         return Launch(chosen, queries, Database(address, chosen.database), env)
-    return Launch(chosen, Queries(archived(queries)), _engine(address, chosen), env)
+    return Launch(chosen, Queries(archived(queries)), _engine(address, chosen, env), env)
 
 
-def _engine(address: DuckUrl | SparkUrl, plan: Plan) -> Engine:
+def _engine(address: DuckUrl | SparkUrl, plan: Plan, env: Mapping[str, str]) -> Engine:
     if isinstance(address, DuckUrl):
         from golive_lib.duck import DuckDB  # noqa: PLC0415  half a second that a live launch need not wait
 
         return DuckDB(address, plan.database)
-    raise SettingsError(f"{address}: there is no such engine yet")
+    try:
+        from golive_lib.spark import SparkEngine  # noqa: PLC0415  likewise, and it is an extra
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"{address}: {error.name} is missing; next: pip install 'golive[spark]'") from None
+    token = env.get(SPARK_TOKEN)
+    return SparkEngine(address, plan.database, token=Secret(token) if token else None)
 
 
 def load_queries(plan: Plan) -> Queries:

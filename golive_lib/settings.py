@@ -25,6 +25,7 @@ ADMIN_URL = "GOLIVE_ADMIN_DB_URL"
 BACKUP_URL = "GOLIVE_BACKUP_DB_URL"
 SCRATCH_URL = "GOLIVE_SCRATCH_DB_URL"
 PG_BIN = "GOLIVE_PG_BIN"
+SPARK_TOKEN = "GOLIVE_SPARK_TOKEN"  # noqa: S105  the variable's name
 DEMO_SCHEME = "demo:"
 _SHAPE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 _SCHEME = re.compile(r"(?i:postgres|postgresql)(?:\+psycopg)?://(?P<rest>.*)", re.DOTALL)
