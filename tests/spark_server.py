@@ -79,7 +79,8 @@ def spark_connect(folder: Path, workers: int = 2) -> Iterator[SparkServer]:
     }
     given = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
     master = ["--master", f"local-cluster[{workers},1,1024]", "--class", CLASS]
-    command = [f"{home}/bin/spark-submit", *master, *given, "spark-internal"]
+    die = ["setpriv", "--pdeathsig", "KILL"]  # with the tests, however they end; its workers follow
+    command = [*die, f"{home}/bin/spark-submit", *master, *given, "spark-internal"]
     env = {**os.environ, "SPARK_HOME": home, "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_WORKER_DIR": str(folder / "work")}
     with (
         (folder / "log").open("wb") as log,
