@@ -13,7 +13,7 @@ from golive_lib.checks import CheckResult, Checks, run_check
 from golive_lib.db import Database
 from golive_lib.engines import DuckUrl, archived, parse_address
 from golive_lib.errors import QueryError, SettingsError
-from golive_lib.formats import Brief
+from golive_lib.formats import Brief, show_people
 from golive_lib.plan import choose_plan, kit_folder, read_plan
 from golive_lib.plan_types import instant
 from golive_lib.query import compose, load
@@ -231,6 +231,7 @@ def open_launch(db_url: str | None = None, *, plan: str | Path | None = None) ->
         env |= _demo(url)
         url = env[DB_URL]
     chosen = read_plan(choose_plan(plan or env.get(PLAN)))
+    show_people(chosen.reports.show)
     queries, address = load_queries(chosen), parse_address(url)
     if isinstance(address, DatabaseUrl):
         return Launch(chosen, queries, Database(address, chosen.database), env)

@@ -21,6 +21,7 @@ from golive_lib.formats import (
     mask_ip,
     mask_mail,
     mask_phone,
+    mask_rows,
     missing,
     moment,
     number,
@@ -252,7 +253,7 @@ def _cell(value: Any, unit: str | None, tz: tzinfo) -> str:  # noqa: ANN401, PLR
     if isinstance(value, date):
         return f"{value.day} {value:%b %Y}"
     if unit == "id" or not isinstance(value, Real | Decimal):
-        return mask(str(value)) or EMPTY
+        return mask_rows(str(value)) or EMPTY
     if unit == "share":
         return share(float(value))
     if unit in {"ms", "s"}:

@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from ipaddress import ip_address
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,9 +15,10 @@ import plotly.graph_objects as go
 import pytest
 from bs4 import BeautifulSoup, Tag
 
-from golive_lib import grid, show
+from golive_lib import grid, open_launch, show
 from golive_lib.verdicts import Status, Verdict
 
+ROOT = Path(__file__).parents[1]
 BEIRUT = ZoneInfo("Asia/Beirut")
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -303,3 +305,15 @@ def test_wide_table_is_stacked_on_a_phone() -> None:
     assert show.table(wide, caption="c").markup.count('data-label="Finding"') == 1
     assert "gl-stack" in show.table(wide, caption="c").markup
     assert "gl-stack" not in show.table(pd.DataFrame({"a": [1], "b": [2]}), caption="c").markup
+
+
+def test_plan_shows_what_it_names(tmp_path: Path) -> None:
+    """Opening a launch shows the kinds its plan names in tables, and the next launch's plan hides them again."""
+    rows = pd.DataFrame({"client_ip": ["10.9.8.7"], "mail": ["mona@example.com"]})
+    (tmp_path / "queries").mkdir()
+    plan = tmp_path / "launch.toml"
+    plan.write_text((ROOT / "launch.toml").read_text().replace("[reports]\nshow = []", '[reports]\nshow = ["ip"]'))
+    open_launch("postgresql://localhost/none", plan=plan)
+    assert [part in show.table(rows, caption="").text for part in ("10.9.8.7", "mona@")] == [True, False]
+    open_launch("postgresql://localhost/none", plan=ROOT / "launch.toml")
+    assert [part in show.table(rows, caption="").text for part in ("10.9.8.7", "mona@")] == [False, False]
