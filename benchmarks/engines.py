@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from golive_lib import open_launch
 from golive_lib.canary import flags_asked, judge_now, soak
 from golive_lib.plan_types import instant
-from golive_lib.telemetry import Window, minute_statement
+from golive_lib.telemetry import Window, minute_statement, time_indexed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,11 +45,12 @@ def measure(address: str, cores: int, percent: float, as_of: datetime) -> str:
 
 
 def minutes(launch: Launch, window: Window) -> tuple[int, float]:
-    """Return the window's rows, and the best time of several for its minutes, percentiles included."""
+    """Return the window's rows, and the best time of several for its minutes."""
     flags = dict(flags_asked(launch.plan))[QUERY]
     times = []
     with launch.database.snapshot() as snapshot:
-        statement, values = minute_statement(snapshot, launch, window, QUERY, flags, indexed=False)
+        indexed = time_indexed(snapshot, launch, window, QUERY)
+        statement, values = minute_statement(snapshot, launch, window, QUERY, flags, indexed=indexed)
         for _ in range(TIMES):
             began = time.perf_counter()
             frame = snapshot.frame(statement, values)

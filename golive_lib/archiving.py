@@ -28,8 +28,12 @@ if TYPE_CHECKING:
 
     Say = Callable[[str], object]
 
-CHUNK = 20_000
 UNFINISHED = ".archive-"
+# As Snapshot.csv gives it: what is in quotes is a text, be it empty, and may have lines of its own.
+_CSV = (
+    "read_csv($rows, auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
+    "allow_quoted_nulls = false, parallel = false, columns = $columns)"
+)
 
 
 @dataclass(frozen=True)
@@ -158,19 +162,19 @@ class _Copy:
         """Stream a day's rows as text, which loses nothing, and give each column its type in DuckDB."""
         named = [(quoted(name), KEPT_AS.get(type_, "varchar")) for name, type_ in self.columns]
         typed = ", ".join(f"cast({name} as {type_}) as {name}" for name, type_ in named)
-        self.connection.execute(f"create or replace table day ({', '.join(map(' '.join, named))})")
         texts = self.source.of_day(day, ", ".join(f"{name}::text as {name}" for name, _ in named))
-        with closing(snapshot.chunks(*texts, CHUNK)) as chunks:
-            for chunk in chunks:
-                self.connection.register("chunk", chunk)
-                try:
-                    self.connection.execute(f"insert into day select {typed} from chunk")
-                except duckdb.DataError as error:
-                    said = mask(str(error).partition("\n")[0])
-                    raise ArchiveError(f"a value cannot be kept as it is: {said}") from None
-        copy = f"copy (from day order by {quoted(self.source.key)}) to $file (format parquet, compression zstd)"
-        self.connection.execute(copy, {"file": str(file)})
-        self.connection.execute("drop table day")
+        rows = self.work / "rows.csv"
+        with rows.open("wb") as written, closing(snapshot.csv(*texts)) as blocks:
+            written.writelines(blocks)
+        asked = f"select {typed} from {_CSV} order by {quoted(self.source.key)}"
+        columns = {name: "varchar" for name, _ in self.columns}
+        try:
+            copy = f"copy ({asked}) to $file (format parquet, compression zstd)"
+            self.connection.execute(copy, {"file": str(file), "rows": str(rows), "columns": columns})
+        except duckdb.DataError as error:
+            raise ArchiveError(f"a value cannot be kept as it is: {mask(str(error).partition(chr(10))[0])}") from None
+        finally:
+            rows.unlink()
 
     def _prove(self, file: Path, wanted: Figures) -> None:
         statement = figures_sql(self.columns, "read_parquet($file, hive_partitioning = false)", DUCKDB)

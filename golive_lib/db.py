@@ -90,6 +90,22 @@ class Snapshot:
             for rows in result.partitions(size):
                 yield frame(names, rows)
 
+    def csv(self, statement: Statement, values: Mapping[str, Value]) -> Generator[bytes]:
+        """Run one statement and give its rows as CSV, every value in quotes and a null as nothing; raises QueryFailed.
+
+        PostgreSQL's COPY is some ten times as fast as rows of Python's. Ask nothing else until the last has been read.
+        """
+        raw = self._connection.connection.driver_connection
+        if not isinstance(raw, psycopg.Connection):
+            raise TypeError(f"expected a psycopg connection, got {type(raw).__name__}")
+        before = "copy ("
+        sql = f"{before}{statement.driver_sql()}) to stdout (format csv, force_quote *)"
+        try:
+            with self._connection.begin_nested(), raw.cursor() as cursor, cursor.copy(sql, dict(values)) as rows:
+                yield from map(bytes, rows)
+        except psycopg.Error as error:
+            raise _failed(error, statement, len(before), self._url) from None
+
     def origins(self, statement: Statement, values: Mapping[str, Value]) -> tuple[Origin, ...]:
         """Return the columns a statement would answer with, reading no row; raises QueryFailed."""
         with self._ask(statement, "select * from (", ") golive_origin limit 0", values) as result:
@@ -234,10 +250,14 @@ def unreachable(error: BaseException | None, url: DatabaseUrl) -> str:
 
 def _failure(error: sa.exc.DBAPIError, statement: Statement, offset: int, url: DatabaseUrl) -> DatabaseError:
     """Turn the driver's error into the reason of an unknown, with the file and line when it has a position."""
-    original = error.orig
-    lost = isinstance(original, psycopg.OperationalError | psycopg.InterfaceError) and original.sqlstate is None
-    if error.connection_invalidated or lost or not isinstance(original, psycopg.Error):
+    if error.connection_invalidated or not isinstance(error.orig, psycopg.Error):
         return DatabaseError(unreachable(error.orig, url))
+    return _failed(error.orig, statement, offset, url)
+
+
+def _failed(original: psycopg.Error, statement: Statement, offset: int, url: DatabaseUrl) -> DatabaseError:
+    if isinstance(original, psycopg.OperationalError | psycopg.InterfaceError) and original.sqlstate is None:
+        return DatabaseError(unreachable(original, url))
     if original.sqlstate is None:  # the driver could not read what came back, such as the timestamp 'infinity'
         reason = mask(f"an answer cannot be read: {' '.join(str(original).split())}")
         return QueryFailed(reason, reason=reason)
