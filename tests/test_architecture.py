@@ -50,6 +50,7 @@ LAYERS = (
     ("checks", "proof"),
     (
         "launch",
+        "spanning",
         "telemetry",
         "kpis",
         "due_events",
