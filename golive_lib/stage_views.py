@@ -65,7 +65,7 @@ def _tile(one: KpiResult) -> Tile:
     value = reading(one)
     limit = _measure(one.kpi.limit, one.kpi.unit)
     note = f"limit {limit} · {share(counts.share) if counts.n else 'none'} of {number(counts.n)} {one.kpi.noun} bad"
-    note += f" · {one.telemetry.note}" if one.telemetry.note else ""
+    note += f" · {one.telemetry.note}" if one.telemetry.note and one.kpi.percentile else ""
     spent = f" · {share(round(one.spent, 2))} of the error budget" if one.spent is not None else ""
     return Tile(one.kpi.title, value, note + spent, one.status)
 

@@ -30,7 +30,7 @@ MINUTE = timedelta(minutes=1)
 CANARY, CONTROL = "canary", "control"
 PERCENTILES = series.PERCENTILES
 EVIDENCE = 20
-SPLIT = "no percentile: the events lie on both sides of the archive's end"
+SPLIT = "no percentile, for some of the events are archived"
 
 
 @dataclass(frozen=True)
