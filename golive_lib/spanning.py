@@ -13,7 +13,7 @@ import pandas as pd
 
 from golive_lib.archive import DAY, Owner, midnight
 from golive_lib.engines import BEFORE, absent, archived, beside, timed
-from golive_lib.errors import DatabaseError, QueryFailed
+from golive_lib.errors import ArchiveError, DatabaseError, QueryFailed
 from golive_lib.launch import Launch
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def sides(snapshot: Asked, launch: Launch, query: str) -> Iterator[tuple[Side, .
     with ExitStack() as stack:
         try:
             asked = stack.enter_context(launch.archive.snapshot())
-        except DatabaseError as error:
+        except (ArchiveError, DatabaseError) as error:
             _fail(error)
         first, end = _stretch(launch, asked.archive, sources[0])
         live = Launch(launch.plan, beside(launch.queries, first, end), launch.database, launch.env)
@@ -98,7 +98,7 @@ def _stretch(launch: Launch, archive: Archive, source: str) -> tuple[datetime, d
     A source that lacks one of these days may lack it live, too: then nobody can say.
     """
     if (ours := owner(launch)) != archive.owner:
-        _fail(f"{_place(launch)}, is of {archive.owner}, not of {ours}")
+        _fail(f"the archive is of {archive.owner}, not of {ours}")
     known = [name for name in archive.sources if timed(launch.queries.get(f"sources/{name}"))]
     days = [day for name in known for day in (*archive.days(name), *archive.broken.get(name, ()))]
     if not archive.days(source):
@@ -115,10 +115,6 @@ def owner(launch: Launch) -> Owner:
     """Return whose archive a launch's is."""
     plan = launch.plan
     return Owner(launch=plan.name, database=launch.postgres.url.identity, timezone=plan.timezone)
-
-
-def _place(launch: Launch) -> str:
-    return str(launch.archive.url) if launch.archive else ""
 
 
 def _fail(why: object) -> NoReturn:

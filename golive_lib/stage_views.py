@@ -43,7 +43,7 @@ def verdict(result: StageResult) -> Finding:
         else f"{_span(left)} left of {_span(soak.stage.soak)}" + ", cut short" * soak.cut_short,
         "Allowed error": f"α = {share(result.alpha)} over all KPIs and stages",
         "Launch": result.launch,
-        "Database": result.database,
+        "Database": result.database + f", and {result.archive}" * bool(result.archive),
     }
     outcome = result.outcome
     return Finding(outcome, verdict_banner(outcome.verdict, outcome.sentence, facts), result.record())

@@ -29,21 +29,24 @@ from golive_lib.plan import read_plan
 from golive_lib.query import parse
 from golive_lib.replay import replay
 from golive_lib.spanning import sides
-from golive_lib.stage_views import overview
+from golive_lib.stage_views import overview, verdict
 from golive_lib.telemetry import EVIDENCE, MINUTE, SPLIT, Window, bad_events, time_indexed
 from golive_lib.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from golive_lib.canary import StageResult
     from golive_lib.demo import DemoDatabase
+    from golive_lib.plan import DatabaseRules
+    from golive_lib.statement import Statement, Value
 
     Clone = Callable[[], DemoDatabase]
 
 NOW = "2026-03-25T22:00:00Z"  # the end of the last stage
 STAGES = (50, 100)
 MIDST = date(2026, 3, 24)  # the last stage began two hours before this day's end
+MINUTES = "generate_series(:golive_since"  # what the question for minutes is known by
 ENDS = (date(2026, 3, 20), MIDST, date(2026, 3, 25))  # in the days before the launch, in the midst of it, and after it
 START = datetime(2026, 3, 24, 22, tzinfo=UTC)  # of the last stage
 END = datetime(2026, 3, 25, tzinfo=UTC)  # of the archive
@@ -175,6 +178,44 @@ def test_watch_finds_what_judging_anew_finds(whole: Launch, both: Launch, minute
         assert (record(found), told(found)) == (record(wanted), told(wanted))
 
 
+class Counting(DuckDB):
+    """An engine that keeps what it was asked."""
+
+    def __init__(self, url: DuckUrl, rules: DatabaseRules) -> None:
+        super().__init__(url, rules)
+        self.asked: list[str] = []
+
+    @contextmanager
+    def snapshot(self) -> Iterator[DuckSnapshot]:
+        """Open it, and listen."""
+        with super().snapshot() as snapshot:
+            answer = snapshot.frame
+
+            def frame(statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
+                self.asked.append(statement.sql)
+                return answer(statement, values)
+
+            snapshot.frame = frame  # type: ignore[method-assign]
+            yield snapshot
+
+
+def test_watch_asks_a_settled_archive_once(healthy: DemoDatabase, whole: Launch, tmp_path: Path) -> None:
+    """What is final is kept: once its rows have settled, only new stretches of earlier days are asked for."""
+    folder, end = tmp_path / "samia", datetime(2026, 3, 22, tzinfo=UTC)
+    archived(healthy, folder, date(2026, 3, 21))
+    kept = Counting(DuckUrl(folder), whole.plan.database)
+    both = Launch(whole.plan, whole.queries, whole.database, whole.env, kept)
+    began = end - timedelta(hours=1)
+    seen, alone = (Watch(launch, 10, started_at=began) for launch in (both, whole))
+    asked = []
+    for hours in (30, 50, 51):  # the archive settles 48 hours after its end
+        as_of = began + timedelta(hours=hours)
+        kept.asked.clear()
+        assert record(seen.look(as_of)) == record(alone.look(as_of))
+        asked.append((sum(MINUTES in sql for sql in kept.asked), len(kept.asked)))
+    assert asked == [(6, 12), (6, 12), (0, 6)]
+
+
 def test_forecast_and_replay_are_those_of_the_live_database(clone: Clone, whole: Launch, tmp_path: Path) -> None:
     """What looks at earlier days alone finds them in the archive."""
     demo = clone()
@@ -193,6 +234,7 @@ def test_percentiles_are_those_of_one_side_or_none(whole: Launch, both: Launch) 
     split = result.kpi("api_p95").telemetry
     assert (one.note, split.note, split.canary.percentiles) == ("", SPLIT, None)
     assert SPLIT in overview(result).markup
+    assert "the archive samia, by DuckDB" in verdict(result).banner.markup
 
 
 @pytest.mark.parametrize(("hours", "archived"), [(10, True), (24, False)])
@@ -204,7 +246,7 @@ def test_evidence_is_the_newest_of_both(whole: Launch, both: Launch, hours: int,
         with launch.database.snapshot() as snapshot:
             frames.append(bad_events(snapshot, launch, window, "canary/api", "slow"))
     pd.testing.assert_frame_equal(frames[0], frames[1])
-    assert ((frames[0]["at"] < END).any(), (frames[0]["at"] >= END).any()) == (archived, True)
+    assert {bool(at < END) for at in frames[0]["at"]} == {False, archived}
     assert len(frames[0]) == EVIDENCE or archived
 
 
