@@ -11,10 +11,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from golive_lib.index import index_of
+from golive_lib.index import index_of, refresh_index
 from golive_lib.ledger import HEAD, LEDGER, NOTHING, Entry
 from golive_lib.records import RECORD, RUN, RunRecord, history
-from golive_lib.reports import refresh_index
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 NOTEBOOKS = ("canary", "canary", "canary", "health", "readiness", "sanity", "aftercare")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from golive_lib import history
 from golive_lib.checklist_items import Asked, Item, newest_tick
-from golive_lib.checklist_parts import AFTER, BEFORE, CANARY, after, before, canary
+from golive_lib.checklist_parts import AFTER, BEFORE, CANARY, SUCCESS, after, before, canary
 from golive_lib.db import Clock
 from golive_lib.errors import QueryError, UsageError
 from golive_lib.history import TICK
@@ -138,7 +138,7 @@ def tick(
     and a secret in either.
     """
     checklist = examine(launch)
-    item = _tickable(checklist, key)
+    item = _tickable(checklist, key, done=done)
     who, what = (plainly(name, text, launch.env) for name, text in (("--by", by), ("--note", note)))
     last = newest_tick(checklist.asked, key)
     if not done and not (last and last.data.get("done")):
@@ -155,7 +155,7 @@ def tick(
     return Ledger(outputs_folder(launch.env), say).append(TICK, record)
 
 
-def _tickable(checklist: Checklist, key: str) -> Item:
+def _tickable(checklist: Checklist, key: str, *, done: bool) -> Item:
     item = next((each for each in checklist.items if each.key == key), None)
     if item is None:
         known = ", ".join(each.key for each in checklist.items if each.person)
@@ -165,4 +165,8 @@ def _tickable(checklist: Checklist, key: str) -> Item:
         raise UsageError(f"{key}: the kit ticks it from its own records; {item.seen}; {do}")
     if checklist.asked.landed is None:
         raise UsageError(f"{key}: {item.seen}; what is ticked before that would not count")
+    last = checklist.part(CANARY)[-1:]
+    if done and key == SUCCESS and last and not last[0].ticked:
+        stage, seen = checklist.asked.plan.stages[-1], last[0].seen.rstrip(".")
+        raise UsageError(f"{key}: the {stage} stage is not green: {seen}; there is no success to tell of yet")
     return item

@@ -119,6 +119,14 @@ def waiting(asked: Asked, item: Item) -> Item:
     return replace(item, seen=f"waits for the {asked.plan.stages[-1]} stage", next="")
 
 
+def fault_of(asked: Asked, run: RunRecord) -> str:
+    """Say why nothing can be believed of a run: a newer golive wrote it, or its files are gone or were edited."""
+    if run.newer:
+        return mask(run.sentence)
+    fault = next(file_faults(asked.history.outputs, run), "")
+    return fault and f"{fault}; judge it again"
+
+
 def of_run(asked: Asked, item: Item, found: Happened, sections: tuple[str, ...]) -> Item:
     """Return what a run says of an item: by the worst of some sections of its figures, or as a whole.
 
@@ -128,21 +136,31 @@ def of_run(asked: Asked, item: Item, found: Happened, sections: tuple[str, ...])
     if run is None:
         return item
     item = replace(item, at=found.at, evidence=run.html or "", record=found.seq)
-    known = [run.facts.get("items", {}).get(key) for key in sections] if sections else [run.status]
+    listed = run.facts.get("items")
+    known = [listed.get(key) for key in sections if isinstance(listed, dict)] if sections else [run.status]
     unproven = Status.RED if Status.RED in known else Status.UNKNOWN
-    if fault := next(file_faults(asked.history.outputs, run), ""):
-        return replace(item, status=unproven, seen=f"{fault}; judge it again")
+    if fault := fault_of(asked, run):
+        return replace(item, status=unproven, seen=fault)
     if not sections:
         return replace(item, status=Status(run.status or Status.UNKNOWN), seen=run.sentence)
     try:
         listed = judged(asked.history.outputs, run).get("items", {})
+        statuses = {key: Status(listed[key]["status"]) for key in sections if key in listed}
     except (LedgerError, ValueError) as error:
         return replace(item, status=unproven, seen=str(error))
-    if missing := [key for key in sections if key not in listed]:
+    if missing := [key for key in sections if key not in statuses]:
         return replace(item, status=Status.UNKNOWN, seen=f"{run.notebook} did not look at {', '.join(missing)}")
-    status = worst(Status(listed[key]["status"]) for key in sections)
-    seen = "; ".join(str(listed[key]["reason"]) for key in sections if listed[key]["status"] == status)
+    status = worst(statuses.values())
+    seen = "; ".join(str(listed[key]["reason"]) for key in sections if statuses[key] is status)
     return replace(item, status=status, seen=mask(seen))
+
+
+def by_plan(asked: Asked, item: Item, run: RunRecord) -> Item:
+    """Take the tick from what was judged by another plan than today's."""
+    if not item.ticked or run.plan == asked.digest:
+        return item
+    seen = f"judged by another plan than today's; judge it again: {item.seen}"
+    return replace(item, status=Status.AMBER, seen=seen)
 
 
 def aged(asked: Asked, item: Item, max_age: timedelta) -> Item:
@@ -163,9 +181,10 @@ def aged(asked: Asked, item: Item, max_age: timedelta) -> Item:
 def moment(text: object) -> datetime | None:
     """Read an instant of a record; None for anything else."""
     try:
-        return datetime.fromisoformat(str(text)) if text else None
+        found = datetime.fromisoformat(str(text))
     except ValueError:
         return None
+    return found if found.tzinfo else None
 
 
 def span(length: timedelta) -> str:

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from golive_lib.checklist_items import Asked, Item, aged, by_person, moment, newest_stage, of_run, span, waiting
+from golive_lib import formats
+from golive_lib.checklist_items import (
+    Asked,
+    Item,
+    aged,
+    by_person,
+    by_plan,
+    fault_of,
+    moment,
+    newest_stage,
+    of_run,
+    span,
+    waiting,
+)
 from golive_lib.formats import mask
-from golive_lib.history import MESSAGE, REHEARSAL
-from golive_lib.records import file_faults
+from golive_lib.history import MESSAGE
+from golive_lib.ledger import REHEARSAL
 from golive_lib.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from golive_lib.history import Happened
     from golive_lib.plan import Stage
@@ -37,7 +52,7 @@ AFTERCARE = {
     "recordings": ("Recordings validated", ("recordings",)),
     "performance": ("Performance tickets", ("performance",)),
 }
-TICKET = "ticket.md"
+TICKET, SUCCESS = "ticket.md", "success"
 _SAID = {"go": Status.GREEN, "hold": Status.AMBER, "no-go": Status.RED}
 
 
@@ -48,7 +63,8 @@ def before(asked: Asked) -> Iterator[Item]:
     for key, title in READINESS.items():
         item = Item(key=key, title=title, part=BEFORE, seen="not proven yet", next=READY)
         if run:
-            item = aged(asked, of_run(asked, item, run[0], (key,)), asked.plan.checklist.max_age)
+            item = by_plan(asked, of_run(asked, item, run[0], (key,)), run[1])
+            item = aged(asked, item, asked.plan.checklist.max_age)
         yield replace(item, next="" if item.ticked else READY)
     yield _rehearsed(asked, run[0] if run else None)
 
@@ -94,9 +110,9 @@ def _judged_stage(asked: Asked, stage: Stage, item: Item, found: Happened) -> It
         return item
     item = replace(item, at=found.at, evidence=run.html or "", record=found.seq)
     started, until = (moment(run.facts.get(name)) for name in ("started_at", "judged_until"))
-    fault = next(file_faults(asked.history.outputs, run), "")
+    fault = fault_of(asked, run)
     if (fault and run.verdict != Verdict.ROLLBACK) or started is None or until is None:
-        return replace(item, seen=f"{fault or 'the record does not say how long it was watched'}; judge it again")
+        return replace(item, seen=fault or "the record does not say how long it was watched; judge it again")
     if (back := asked.rolled_back) and back.at >= started:
         red = run.verdict == Verdict.ROLLBACK
         what = run.sentence if red else "what was seen before it no longer counts"
@@ -109,11 +125,23 @@ def _judged_stage(asked: Asked, stage: Stage, item: Item, found: Happened) -> It
         watched = run.sentence
     elif until - started < stage.soak:
         watched += f", of the {span(stage.soak)} that the plan asks for"
-    elif run.plan != asked.digest:
-        watched += ", judged by another plan than today's; judge it again"
+    elif early := _early(asked, stage, started):
+        watched += f", but {early}"
     else:
         status = Status.GREEN
-    return replace(item, status=status, seen=watched)
+    return by_plan(asked, replace(item, status=status, seen=watched), run)
+
+
+def _early(asked: Asked, stage: Stage, started: datetime) -> str:
+    """Say which earlier stage was not over when this one began; what it was watched beyond its soak does not count."""
+    zone = ZoneInfo(asked.plan.timezone)
+    for other in asked.plan.stages[: asked.plan.stages.index(stage)]:
+        found = newest_stage(asked, other)
+        begun, until = (moment(found[1].facts.get(name)) if found else None for name in ("started_at", "judged_until"))
+        if begun and until and started < (end := min(until, begun + other.soak)):
+            over = f"before the {other} stage was over at {formats.moment(end, zone)}"
+            return f"it began at {formats.moment(started, zone)}, {over}; begin it again"
+    return ""
 
 
 def after(asked: Asked) -> Iterator[Item]:
@@ -163,11 +191,11 @@ def _success(asked: Asked) -> Item:
     by_hand = not asked.plan.messages.targets
     write = "golive message success" + ("" if by_hand else " --send")
     item = Item(
-        key="success", title="Success message sent", part=AFTER, seen="not written yet", next=write, person=by_hand
+        key=SUCCESS, title="Success message sent", part=AFTER, seen="not written yet", next=write, person=by_hand
     )
     if asked.landed is None:
         return waiting(asked, item)
-    messages = (each for each in asked.history.of(MESSAGE) if each.word("kind") == "success")
+    messages = (each for each in asked.history.of(MESSAGE) if each.word("kind") == SUCCESS)
     found = [each for each in messages if each.at >= asked.landed]
     sent = [each for each in found if any(one.get("ok") for one in each.data.get("sent", ()))]
     if sent:

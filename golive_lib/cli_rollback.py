@@ -17,7 +17,7 @@ from golive_lib.formats import duration
 from golive_lib.grid import SHAPES
 from golive_lib.launch import open_launch
 from golive_lib.leaks import plainly
-from golive_lib.ledger import Ledger
+from golive_lib.ledger import REHEARSAL, ROLLBACK, Ledger
 from golive_lib.settings import ADMIN_URL, environment, outputs_folder
 from golive_lib.show import table
 from golive_lib.verdicts import EXIT_CODES, Status, gate, worst
@@ -162,7 +162,7 @@ def _rehearse(launch: Launch, target: Path, by: str) -> int:
 
 def rehearsed(launch: Launch, target: Path, by: str = "") -> RollbackRehearsal:
     """Rehearse the rollback and record it; raises SettingsError without the admin's URL, DatabaseError, LedgerError."""
-    from golive_lib.rollback_rehearsal import REHEARSAL, rehearse_rollback  # noqa: PLC0415  as above
+    from golive_lib.rollback_rehearsal import rehearse_rollback  # noqa: PLC0415  as above
 
     url = admin_url(launch)
     step(f"rehearsing the rollback on {url}")
@@ -173,7 +173,7 @@ def rehearsed(launch: Launch, target: Path, by: str = "") -> RollbackRehearsal:
 
 def _execute(launch: Launch, level: int, given: Asked) -> int:
     from golive_lib.levers import lever  # noqa: PLC0415  as above
-    from golive_lib.rollback import ROLLBACK, note, roll_back  # noqa: PLC0415  likewise
+    from golive_lib.rollback import note, roll_back  # noqa: PLC0415  likewise
 
     url = admin_url(launch)
     _print(lever(launch, level), str(url))

@@ -11,9 +11,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 from jupyter_core.utils import ensure_event_loop
 from nbclient.exceptions import DeadKernelError
+from nbformat.v4 import new_output
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
+from golive_lib.bounds import EACH, EXTENSION, PRINTED, WHOLE, Allowance
 from golive_lib.deadline import deadline
 from golive_lib.kernels import provision
 
@@ -29,10 +31,36 @@ if TYPE_CHECKING:
 NAME = "golive"
 
 
+def _allowance(left: int = WHOLE) -> Allowance:
+    """Return what a cell may send: more than a kernel that keeps to its own does."""
+    return Allowance(left, 4 * PRINTED, EACH)
+
+
 class _Client(PapermillNotebookClient):
     sockets: str
     said: IO[bytes]
     kernels: WarmKernels | None
+    allowance: Allowance
+
+    def execute_cell(self, cell: NotebookNode, cell_index: int, **kwargs: Any) -> NotebookNode:
+        # The end of what a cell printed is held until it ends, in whatever way; an error stays the last word.
+        try:
+            done: NotebookNode = super().execute_cell(cell, cell_index, **kwargs)
+            return done
+        finally:
+            if (outputs := cell.get("outputs")) is not None:
+                outputs += [new_output("stream", name=name, text=text) for name, text in self.allowance.rest()]
+                outputs.sort(key=lambda output: output.output_type == "error")
+            self.allowance = _allowance(self.allowance.unspent())
+
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
+        # Bounded as it comes: what a cell prints by the hundred megabytes is never held.
+        if msg["msg_type"] == "clear_output":
+            self.allowance.again()
+        if not self.allowance.passes(msg["msg_type"], msg["content"]):
+            return None
+        output: NotebookNode | None = super().process_message(msg, cell, cell_index)
+        return output
 
     def create_kernel_manager(self) -> KernelManager:
         # Sockets in a private folder: nobody else can connect, and no two kernels race for a port.
@@ -45,6 +73,8 @@ class _Client(PapermillNotebookClient):
         return manager
 
     def start_new_kernel(self, **kwargs: Any) -> None:
+        if self.km.ipykernel:
+            self.extra_arguments += [EXTENSION]
         # The kernel's own log would mix with ours; what a dead kernel said last is shown with its report.
         super().start_new_kernel(**kwargs, stdout=self.said, stderr=self.said)
 
@@ -71,7 +101,7 @@ class GoliveEngine(NBClientEngine):
                 log_output=False,
                 on_cell_start=lambda cell, cell_index: on_cell(cell_index),  # noqa: ARG005  nbclient calls by keyword
             )
-            client.sockets, client.said, client.kernels = sockets, said, kernels
+            client.sockets, client.said, client.kernels, client.allowance = sockets, said, kernels, _allowance()
             try:
                 with _loop_of_its_own(), deadline(lambda: client.km, timeout):
                     client.execute()

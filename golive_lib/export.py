@@ -13,11 +13,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import TemplateError
 from nbconvert import HTMLExporter, TemplateExporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from traitlets import default
 
 from golive_lib import page, show
+from golive_lib.errors import ReportError
 from golive_lib.inks import INKS
 
 if TYPE_CHECKING:
@@ -59,14 +61,18 @@ def complete(page_: str) -> str:
     return page_.replace(_PLOTLY_SLOT, _plotly().blob, 1) if _PLOTLY_SLOT in page_ else page_
 
 
-def warm() -> None:
-    """Do once what every page needs (compile templates and patterns, pack plotly.js), as while a kernel works."""
+def ready() -> None:
+    """Do once what every page needs, by making one; raises ReportError for a template that is missing or broken."""
     figure = new_output("display_data", data={show.PLOTLY_MIME: {"data": [], "layout": {}}, "text/plain": "A chart."})
     cells = [
         new_markdown_cell("# A\n\n- b `c`\n\n| d |\n|---|\n| *e* |"),
         new_code_cell("f = 1  # g", outputs=[figure]),
     ]
-    to_html(new_notebook(cells=cells), meta=ReportMeta("A", datetime.now(UTC)))
+    try:
+        to_html(new_notebook(cells=cells), meta=ReportMeta("A", datetime.now(UTC)))
+    except (OSError, UnicodeError, TemplateError) as error:
+        broken = f"a report's page cannot be made: {error}; nothing was run. Install golive and plotly again"
+        raise ReportError(broken) from None
 
 
 class GoliveExporter(HTMLExporter):

@@ -49,6 +49,11 @@ def number(value: float | Decimal | None, unit: str | None = None) -> str:
     return f"{text}{NBSP}{unit}" if unit else text
 
 
+def plain(value: object) -> str:
+    """Return a parameter's value as people type it: a whole number without ``.0``."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
 def share(value: float | Decimal | None) -> str:
     """Return a share of 1 as a percentage that is "0 %" or "100 %" only when it is exactly that."""
     if value is None or missing(value):
@@ -159,9 +164,33 @@ def mask_ip(text: str) -> str:
     return _IPV6.sub(cut, _IPV4.sub(r"\1.\2.x.x", text))
 
 
+def mask_id(text: str) -> str:
+    """Return the text with each UUID cut to its first 8 characters."""
+    return _UUID.sub(r"\1", text)
+
+
+_MASKS = {"id": mask_id, "mail": mask_mail, "phone": mask_phone, "ip": mask_ip}
+_SHOWN: set[str] = set()
+
+
 def mask(text: str) -> str:
     """Return the text with mail addresses, phone numbers and IP addresses masked and UUIDs cut to 8 characters."""
-    return mask_ip(mask_phone(mask_mail(_UUID.sub(r"\1", text))))
+    for hide in _MASKS.values():
+        text = hide(text)
+    return text
+
+
+def mask_rows(text: str) -> str:
+    """Return what stands in a report's table, masked but for what the launch plan shows of people's data."""
+    for kind, hide in _MASKS.items():
+        text = text if kind in _SHOWN else hide(text)
+    return text
+
+
+def show_people(kinds: Iterable[str]) -> None:
+    """Show these kinds ("id", "mail", "phone", "ip") in tables from now on, and no others, as a plan says."""
+    _SHOWN.clear()
+    _SHOWN.update(kinds)
 
 
 class Brief:

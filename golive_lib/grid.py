@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import TYPE_CHECKING
 
+from golive_lib.bidi import isolated
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
@@ -82,8 +83,8 @@ def grid_markup(grid: Grid) -> str:
     more = f'<tr><td class="gl-more" colspan="{max(len(grid.titles), 1)}">{grid.more}</td></tr>' if grid.more else ""
     label, css = escape(grid.caption, quote=True), "gl-table gl-stack" if grid.stacks else "gl-table"
     return (
-        f'<div class="gl gl-scroll" role="region" aria-label="{label}" tabindex="0"><table class="{css}">'
-        f'<caption dir="auto">{label}</caption><thead><tr>{head}</tr></thead><tbody>{body}{more}</tbody></table></div>'
+        f'<div class="gl gl-scroll" role="region" aria-label="{label}" tabindex="0"><table class="{css}" dir="auto">'
+        f"<caption>{isolated(grid.caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}{more}</tbody></table></div>"
     )
 
 
@@ -93,9 +94,11 @@ def _row_markup(grid: Grid, number: int) -> str:
     cells = []
     for i, text in enumerate(row):
         tag, scope = ("th", ' scope="row"') if i == named_by else ("td", "")
-        inner = badge(Status(text), text) if i == grid.status_at and text in _STATUSES else escape(text)
+        inner = badge(Status(text), text) if i == grid.status_at and text in _STATUSES else isolated(text)
         if to := grid.links.get((number, i)):
             inner = f'<a href="{escape(to, quote=True)}">{inner}</a>'
+        if grid.stacks:  # stacked, a cell is a grid of its label and this
+            inner = f"<span>{inner}</span>"
         label = f' data-label="{escape(grid.titles[i], quote=True)}"' if grid.stacks else ""
         cells.append(f'<{tag}{scope}{label}{_cell_class(text, numeric=grid.numeric[i])} dir="auto">{inner}</{tag}>')
     return "".join(cells)

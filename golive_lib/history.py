@@ -7,16 +7,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from golive_lib.errors import LedgerError
-from golive_lib.ledger import Ledger
-from golive_lib.records import RUN, RunRecord, audit
+from golive_lib.ledger import REHEARSAL, ROLLBACK, Ledger
+from golive_lib.records import RUN, published_faults, recorded
+from golive_lib.settings import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from golive_lib.ledger import Entry
+    from golive_lib.records import RunRecord
 
-REHEARSAL, ROLLBACK, MESSAGE, TICK = "rehearsal", "rollback", "message", "tick"
+MESSAGE, TICK = "message", "tick"
 KINDS = (RUN, REHEARSAL, ROLLBACK, MESSAGE, TICK)
 
 
@@ -94,20 +96,16 @@ def read(outputs: Path, launch: str, database: str, until: datetime) -> History:
         entries = ()  # the audit has said which
     of_it = [each for entry in entries if (each := _happened(entry, launch, database))]
     known = sorted((each for each in of_it if each.at <= until), key=lambda each: (each.at, each.seq))
-    return History(outputs, tuple(known), len(of_it) - len(known), broken, audit(outputs).faults)
+    return History(outputs, tuple(known), len(of_it) - len(known), broken, (*broken, *published_faults(outputs)))
 
 
 def _happened(entry: Entry, launch: str, database: str) -> Happened | None:
     """Return an entry as a record of the launch; None for another's, or for what no kit wrote."""
+    run = recorded(entry) if entry.kind == RUN else None
     try:
-        run = RunRecord(**entry.data) if entry.kind == RUN else None
         at = datetime.fromisoformat(str(entry.data["judged_at" if run else "at"]))
         place = str(entry.data["database"])
     except (KeyError, TypeError, ValueError):
         return None
-    ours = entry.data.get("launch") == launch and _place(place) == _place(database)
+    ours = entry.data.get("launch") == launch and place_of(place) == place_of(database)
     return Happened(entry.seq, entry.kind, at, entry.data, run) if ours and at.tzinfo else None
-
-
-def _place(database: str) -> str:
-    return database.rpartition(" as ")[0]

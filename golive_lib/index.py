@@ -5,23 +5,30 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
+import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+import fasteners
 from jinja2 import Environment, FileSystemLoader
 
 from golive_lib import show
+from golive_lib.errors import ReportError
 from golive_lib.export import TEMPLATES, script_source
 from golive_lib.page import headline
+from golive_lib.records import history
 from golive_lib.trends import FAILED, badge_of, group_of, trends, word_of
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import tzinfo
+    from pathlib import Path
 
     from golive_lib.records import History
 
@@ -45,9 +52,26 @@ class _Row:
     ipynb: str | None
 
 
+def refresh_index(outputs: Path) -> Path:
+    """Write ``index.html`` anew from the records; runs that end at once wait for each other."""
+    target = outputs / "index.html"
+    scratch = outputs / f".index-{os.getpid()}-{secrets.token_hex(2)}"
+    with fasteners.InterProcessLock(outputs / ".index.lock"):
+        try:
+            scratch.write_text(index_of(history(outputs)), encoding="utf-8")
+            scratch.replace(target)
+        except OSError as error:
+            raise ReportError(f"{target}: cannot be written: {error.strerror}") from None
+        finally:
+            with suppress(OSError):
+                scratch.unlink(missing_ok=True)
+    return target
+
+
 def index_of(history: History, now: datetime | None = None) -> str:
-    """Return the index of all runs, shown in the zone of the newest; files that were pruned are not linked to."""
-    newest = max(history.records, key=lambda record: record.started_at, default=None)
+    """Return the index of all runs, in the zone of the newest that judged; files that were pruned are not linked to."""
+    judged = (record for record in history.records if record.judged_at)  # one that crashed knows of no launch
+    newest = max(judged, key=lambda record: record.started_at, default=None)
     gone = {"html": None, "ipynb": None, "pruned": True}
     records = [vars(r) | gone if r.run_id in history.pruned else vars(r) for r in history.records]
     return index_html(records, ZoneInfo(newest.zone) if newest else UTC, now, problem=history.problem)
@@ -118,7 +142,7 @@ def _row(record: Mapping[str, Any], tz: tzinfo, changed: bool) -> _Row:
         status=state,
         badge=badge_of(state, word),
         sentence=headline(said) if said else "",
-        parameters=tuple((str(name), str(value)) for name, value in (record.get("parameters") or {}).items()),
+        parameters=tuple((str(name), show.plain(value)) for name, value in (record.get("parameters") or {}).items()),
         remarks=tuple(filter(None, remarks)),
         html=record.get("html"),
         ipynb=record.get("ipynb"),

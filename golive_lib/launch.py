@@ -13,11 +13,21 @@ from golive_lib.checks import CheckResult, Checks, run_check
 from golive_lib.db import Database
 from golive_lib.engines import DuckUrl, archived, parse_address, parse_archive
 from golive_lib.errors import QueryError, SettingsError
-from golive_lib.formats import Brief
+from golive_lib.formats import Brief, show_people
 from golive_lib.plan import choose_plan, kit_folder, read_plan
 from golive_lib.plan_types import instant
 from golive_lib.query import compose, load
-from golive_lib.settings import ARCHIVE, DB_URL, DEMO_SCHEME, PLAN, DatabaseUrl, environment, is_demo
+from golive_lib.settings import (
+    ARCHIVE,
+    DB_URL,
+    DEMO_SCHEME,
+    PLAN,
+    SPARK_TOKEN,
+    DatabaseUrl,
+    Secret,
+    environment,
+    is_demo,
+)
 from golive_lib.show import table
 
 if TYPE_CHECKING:
@@ -238,19 +248,25 @@ def open_launch(db_url: str | None = None, *, plan: str | Path | None = None) ->
         env |= _demo(url)
         url = env[DB_URL]
     chosen = read_plan(choose_plan(plan or env.get(PLAN)))
+    show_people(chosen.reports.show)
     queries, address = load_queries(chosen), parse_address(url)
     if isinstance(address, DatabaseUrl):
-        kept = _engine(parse_archive(env[ARCHIVE]), chosen) if env.get(ARCHIVE) else None
+        kept = _engine(parse_archive(env[ARCHIVE]), chosen, env) if env.get(ARCHIVE) else None
         return Launch(chosen, queries, Database(address, chosen.database), env, kept)
-    return Launch(chosen, Queries(archived(queries)), _engine(address, chosen), env)
+    return Launch(chosen, Queries(archived(queries)), _engine(address, chosen, env), env)
 
 
-def _engine(address: DuckUrl | SparkUrl, plan: Plan) -> ArchiveEngine:
+def _engine(address: DuckUrl | SparkUrl, plan: Plan, env: Mapping[str, str]) -> ArchiveEngine:
     if isinstance(address, DuckUrl):
         from golive_lib.duck import DuckDB  # noqa: PLC0415  half a second that a live launch need not wait
 
         return DuckDB(address, plan.database)
-    raise SettingsError(f"{address}: there is no such engine yet")
+    try:
+        from golive_lib.spark import SparkEngine  # noqa: PLC0415  likewise, and it is an extra
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"{address}: {error.name} is missing; next: pip install 'golive[spark]'") from None
+    token = env.get(SPARK_TOKEN)
+    return SparkEngine(address, plan.database, token=Secret(token) if token else None)
 
 
 def load_queries(plan: Plan) -> Queries:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 LEDGER = "ledger.jsonl"
 HEAD = "ledger.head"
-REPAIR = "repair"
+REPAIR, REHEARSAL, ROLLBACK = "repair", "rehearsal", "rollback"  # kinds of records
 LOST = f"{HEAD} was missing"
 NOTHING = "0" * 64  # what the first line carries as the hash before it
 _HERE = threading.Lock()  # a lock on a file holds between processes alone

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from golive_lib.checklist_items import Asked
 from golive_lib.errors import LedgerError
 from golive_lib.formats import age, duration
-from golive_lib.history import ROLLBACK
+from golive_lib.ledger import ROLLBACK
 from golive_lib.message_facts import (
     RLS,
     Action,

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from golive_lib.errors import LedgerError, UsageError
-from golive_lib.history import ROLLBACK
+from golive_lib.ledger import ROLLBACK
 from golive_lib.message_facts import Kind
 from golive_lib.records import JUDGED, judged
 from golive_lib.verdicts import Verdict
@@ -95,6 +95,8 @@ def said(plan: Plan, history: History, now: datetime, kind: Kind | None, run_id:
     run = chosen.run
     if run is None or JUDGED not in run.files:
         raise LedgerError(f"run {chosen.word('run_id')}: no figures of it were published; judge it again")
+    if run.newer:
+        raise LedgerError(f"run {run.run_id}: {run.sentence}")
     found = Said(plan, history, now, chosen, run, judged(history.outputs, run))
     kind = kind or _says(found)
     _fresh(found, kind)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -92,9 +93,16 @@ def _environment(words: Words, folders: tuple[Path, ...], *, markdown: bool) -> 
 
 
 def _rendered(environment: Environment, name: str, facts: Facts) -> str:
-    try:
-        _known_fields(environment, name, facts)
+    with _named(name, type(facts)):
+        _known_fields(environment, name, type(facts))
         return environment.get_template(name).render({each.name: getattr(facts, each.name) for each in fields(facts)})
+
+
+@contextmanager
+def _named(name: str, facts: type[Facts]) -> Iterator[None]:
+    """Say a template's error with its place."""
+    try:
+        yield
     except TemplateSyntaxError as error:
         raise PlanError(f"{error.filename or name}:{error.lineno}: {error.message}") from None
     except TemplateNotFound as error:
@@ -102,10 +110,10 @@ def _rendered(environment: Environment, name: str, facts: Facts) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise PlanError(f"{name}: cannot be read: {error}") from None
     except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        _refuse(*_place(error, name), str(error), type(facts))
+        _refuse(*_place(error, name), str(error), facts)
 
 
-def _known_fields(environment: Environment, name: str, facts: Facts) -> None:
+def _known_fields(environment: Environment, name: str, facts: type[Facts]) -> None:
     """Refuse a name that is none of the facts', even where this message would not come to it."""
     known = {each.name for each in fields(facts)}
     for part in _parts(environment, name):
@@ -114,7 +122,7 @@ def _known_fields(environment: Environment, name: str, facts: Facts) -> None:
         tree = environment.parse(source, part, path)
         for unknown in sorted(meta.find_undeclared_variables(tree) - known - set(environment.globals)):
             line = min(found.lineno for found in tree.find_all(nodes.Name) if found.name == unknown)
-            _refuse(str(path), line, f"there is no field {unknown!r}", type(facts))
+            _refuse(str(path), line, f"there is no field {unknown!r}", facts)
 
 
 def _parts(environment: Environment, name: str) -> Iterator[str]:

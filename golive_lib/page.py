@@ -15,10 +15,11 @@ from nbconvert.filters.ansi import ansi2html, strip_ansi
 from nbconvert.filters.highlight import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
+from golive_lib.bidi import isolated
 from golive_lib.show import PLOTLY_MIME, STYLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nbformat import NotebookNode
 
@@ -26,6 +27,7 @@ PRIORITY = (PLOTLY_MIME, "text/html", "text/markdown", "image/svg+xml", "image/p
 _PARAMETER_TAGS = frozenset({"parameters", "injected-parameters"})
 _PAPERMILL_ERROR_TAG = "papermill-error-cell-tag"  # its cells point at the failure; the page's own banner does that
 _CONTENTS_FROM = 4
+_SECTIONS = ("h2", "h3", "h4", "h5", "h6")
 _TEXT_TAGS = ("h1", "h2", "h3", "h4", "h5", "h6", "p", "ul", "ol", "li", "td", "th", "blockquote", "dt", "dd")
 
 
@@ -75,13 +77,13 @@ def read(nb: NotebookNode, title: str, error: str | None = None) -> Page:
     """
     raised = (_last_line(o) for cell in nb.cells for o in cell.get("outputs", ()) if o.output_type == "error")
     failure = headline(error) if error else next(raised, None)
-    blocks = _folded([block for cell in nb.cells for block in _cell(cell, failed=failure is not None)])
+    blocks = [block for cell in nb.cells for block in _cell(cell, failed=failure is not None)]
     shown = [i for i, block in enumerate(blocks) if block.kind == "html" and "gl-verdict" in block.html]
     verdicts = shown if failure is None else []  # what a run said before it broke is not its verdict
     verdict = blocks[verdicts[-1]].html if verdicts else None
     if verdicts:
         del blocks[verdicts[-1]]
-    blocks, contents = _with_anchors(_without_title(blocks, title))
+    blocks, contents = _with_anchors(_without_title(_folded(blocks), title))
     return Page(
         blocks=tuple(_numbered(blocks)),
         contents=tuple(contents) if len(contents) >= _CONTENTS_FROM else (),
@@ -154,8 +156,9 @@ def _output(output: NotebookNode) -> Iterator[Block]:
 def _displayed(mime: str, data: NotebookNode) -> Block:
     content = data[mime]
     if mime == PLOTLY_MIME:
-        height = content.get("layout", {}).get("height")
-        return Block("figure", script_json(content), label=_summary(data), height=int(height or 360))
+        height = _layout(data).get("height")
+        sized = height if isinstance(height, int | float) and height > 0 else 360
+        return Block("figure", script_json(content), label=_summary(data), height=int(sized))
     if mime == "text/html":
         return Block("html", _scoped(content.replace(STYLE, "")))
     if mime == "text/markdown":
@@ -171,8 +174,15 @@ def _summary(data: NotebookNode) -> str:
     text: str = data.get("text/plain", "")
     if text and not text.startswith("Figure("):  # a bare figure's text is its source, which tells a reader nothing
         return text
-    title = data[PLOTLY_MIME].get("layout", {}).get("title") or {}
+    title = _layout(data).get("title") or {}
     return str((title.get("text") if isinstance(title, dict) else title) or "A chart without a summary.")
+
+
+def _layout(data: NotebookNode) -> Mapping[str, Any]:
+    """Return a figure's layout; one that is malformed has none, and its page stands."""
+    figure = data[PLOTLY_MIME]
+    layout = figure.get("layout") if isinstance(figure, dict) else None
+    return layout if isinstance(layout, dict) else {}
 
 
 def script_json(content: Any) -> str:  # noqa: ANN401  JSON
@@ -199,8 +209,16 @@ def prose(source: str) -> str:
     for tag in soup.find_all(_TEXT_TAGS):
         if not tag.find_parent(_TEXT_TAGS):  # a list reads in one direction, which its items must not hide from it
             tag["dir"] = "auto"
+            _isolate(tag)
     _scope_tables(soup)
     return str(soup)
+
+
+def _isolate(tag: Tag) -> None:
+    whole = tag.get_text()
+    for text in tag.find_all(string=True):
+        if not text.find_parent(("code", "pre", "script", "style")) and (made := isolated(text, whole)) != escape(text):
+            text.replace_with(BeautifulSoup(made, "html.parser"))
 
 
 def _scoped(markup: str) -> str:
@@ -217,7 +235,12 @@ def _scoped(markup: str) -> str:
 def _scope_tables(soup: BeautifulSoup) -> None:
     for header in soup.select("table th:not([scope])"):
         header["scope"] = "col" if header.find_parent("thead") else "row"
+    for cell in soup.select("table :is(th, td)"):
+        cell["dir"] = "auto"
     for each in soup.find_all("table"):
+        each["dir"] = "auto"  # as its headers read
+        for header in each.select("thead th"):
+            del header["dir"]
         each.wrap(
             soup.new_tag("div", attrs={"class": "scroll", "role": "region", "aria-label": "table", "tabindex": "0"})
         )
@@ -235,16 +258,21 @@ def _without_title(blocks: Sequence[Block], title: str) -> list[Block]:
 
 
 def _with_anchors(blocks: Sequence[Block]) -> tuple[list[Block], list[Heading]]:
+    """Give sections their anchors, and let no heading skip a level: who moves by headings would look for it."""
     anchored: list[Block] = []
     headings: list[Heading] = []
+    level = 1
     for block in blocks:
-        if block.kind != "prose" or "<h2" not in block.html:
+        if block.kind != "prose" or "<h" not in block.html:
             anchored.append(block)
             continue
         soup = BeautifulSoup(block.html, "html.parser")
-        for tag in soup.find_all("h2"):
-            headings.append(Heading(f"section-{len(headings) + 1}", tag.get_text().strip()))
-            tag["id"] = headings[-1].anchor
+        for tag in soup.find_all(_SECTIONS):
+            level = min(int(tag.name[1]), level + 1)
+            tag.name = f"h{level}"
+            if tag.name == _SECTIONS[0]:
+                headings.append(Heading(f"section-{len(headings) + 1}", tag.get_text().strip()))
+                tag["id"] = headings[-1].anchor
         anchored.append(replace(block, html=str(soup)))
     return anchored, headings
 

@@ -55,6 +55,13 @@ class JudgeRules:
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
+class ReportRules:
+    """What reports' tables ``show`` of people's data; everything else of it is masked."""
+
+    show: tuple[Literal["id", "mail", "phone", "ip"], ...] = ()
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Stage:
     """One stage of the rollout: its share of the traffic, how long it must stay green, and when it began."""
 
@@ -123,6 +130,7 @@ class Plan(Brief):
     queries: tuple[str, ...] = ()
     database: DatabaseRules = field(default_factory=DatabaseRules)
     judge: JudgeRules = field(default_factory=JudgeRules)
+    reports: ReportRules = field(default_factory=ReportRules)
     stages: tuple[Stage, ...] = ()
     kpis: dict[str, Kpi]
     due: dict[str, Due] = field(default_factory=dict)

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import fasteners
 
 from golive_lib.errors import ReportError
+from golive_lib.index import refresh_index
 from golive_lib.ledger import Ledger
 from golive_lib.records import PRUNE, RUN, history, ledger_records
-from golive_lib.reports import refresh_index
+from golive_lib.settings import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -85,9 +86,10 @@ def _newest_of_each(runs: Sequence[RunRecord]) -> set[str]:
     """Return the newest run of each notebook, launch, database, stage and verdict; ``runs`` have the newest first."""
     newest: dict[tuple[object, ...], str] = {}
     for record in runs:
-        database = record.database.rpartition(" as ")[0]
         stage = record.facts.get("stage")
-        newest.setdefault((record.notebook, record.launch, database, stage, record.verdict), record.run_id)
+        newest.setdefault(
+            (record.notebook, record.launch, place_of(record.database), stage, record.verdict), record.run_id
+        )
     return set(newest.values())
 
 

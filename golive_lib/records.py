@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from golive_lib.errors import LedgerError
 from golive_lib.ledger import Ledger
+from golive_lib.settings import place_of
 from golive_lib.verdicts import EXIT_CODES, Status, Verdict
 
 if TYPE_CHECKING:
@@ -65,9 +66,14 @@ class RunRecord:
         """0 go, 1 crash, 3 hold or unknown, 4 red."""
         return EXIT_CODES[Verdict(self.verdict)] if self.verdict else CRASHED
 
+    @property
+    def newer(self) -> bool:
+        """Whether a newer golive wrote it, so that this one cannot say what it found."""
+        return self.error is None and self.verdict is None
+
     def is_of(self, database: str) -> bool:
         """Say whether the run was of this database, whoever was connected."""
-        return self.database.rpartition(" as ")[0] == database.rpartition(" as ")[0]
+        return place_of(self.database) == place_of(database)
 
 
 def facts(judged: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,7 +89,7 @@ def facts(judged: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _KEYS = RunRecord.__dataclass_fields__.keys()
-_VERDICTS = {None, *Verdict}
+_KNOWN = {None, *Verdict}, {None, *Status}
 
 
 @dataclass(frozen=True)
@@ -100,16 +106,21 @@ def history(outputs: Path) -> History:
 
     A record that cannot be read is listed as failed, and one of a newer golive as unknown; neither is left out.
     """
-    try:
-        entries, problem = Ledger(outputs).entries(RUN, PRUNE), ""
-    except LedgerError as error:
-        entries, problem = (), str(error)
-    recorded = [_recorded(entry) for entry in entries if entry.kind == RUN]
-    known = {record.run_id for record in recorded}
+    kept = _kept(outputs)
+    known = {record.run_id for record in kept.records}
     folders = (folder for folder in outputs.glob("[!.]*-*-*") if folder.name not in known)
     strays = (_stray(folder / RECORD) for folder in folders if (folder / RECORD).is_file())
+    return replace(kept, records=(*kept.records, *strays))
+
+
+def _kept(outputs: Path) -> History:
+    """Return what the ledger alone tells."""
+    try:
+        entries = Ledger(outputs).entries(RUN, PRUNE)
+    except LedgerError as error:
+        return History((), problem=str(error))
     gone = (run_id for entry in entries if entry.kind == PRUNE for run_id in entry.data.get("runs", ()))
-    return History((*recorded, *strays), frozenset(gone), problem)
+    return History(tuple(recorded(entry) for entry in entries if entry.kind == RUN), frozenset(gone))
 
 
 def read_records(outputs: Path, notebook: str = "*") -> list[RunRecord]:
@@ -123,25 +134,26 @@ def read_records(outputs: Path, notebook: str = "*") -> list[RunRecord]:
 
 def ledger_records(outputs: Path) -> list[RunRecord]:
     """Return the runs that the ledger holds; when it cannot be read, none: their folders tell of them."""
-    try:
-        return [_recorded(entry) for entry in Ledger(outputs).entries(RUN)]
-    except LedgerError:
-        return []
+    return list(_kept(outputs).records)
 
 
-def _recorded(entry: Entry) -> RunRecord:
-    """Return a run as its record in the ledger tells it, as far as this version understands it."""
-    name = str(entry.data.get("run_id") or f"record {entry.seq}")
+def recorded(entry: Entry) -> RunRecord:
+    """Return a run as its record in the ledger tells it; of one that a newer golive wrote nothing is believed."""
     try:
-        data = entry.data
-        if not data.keys() <= _KEYS:
-            data = {key: value for key, value in data.items() if key in _KEYS}
-        record = RunRecord(**data)
-        datetime.fromisoformat(record.started_at)
-        newer = record.schema > SCHEMA or record.verdict not in _VERDICTS
+        return _read(entry.data)
     except (ValueError, TypeError) as error:
+        name = str(entry.data.get("run_id") or f"record {entry.seq}")
         return _unreadable(name, entry.at, f"record {entry.seq} of the ledger cannot be read: {error}")
-    if not newer:
+
+
+def _read(data: Mapping[str, Any]) -> RunRecord:
+    """Read a record as far as this version understands it; raises ValueError or TypeError for what is none."""
+    record = RunRecord(**{key: value for key, value in data.items() if key in _KEYS})
+    datetime.fromisoformat(record.started_at)
+    _ = dict(record.facts), dict(record.files)
+    verdicts, statuses = _KNOWN
+    known = data.keys() <= _KEYS and record.verdict in verdicts and record.status in statuses
+    if known and record.schema <= SCHEMA:
         return record
     said = f"Written by a newer golive, which can judge it: {record.sentence}"
     return replace(record, verdict=None, status=None, sentence=said)
@@ -166,13 +178,17 @@ def judged(outputs: Path, record: RunRecord) -> dict[str, Any]:
 def audit(outputs: Path) -> Audit:
     """Look for ledger records that were edited, removed or reordered, and for published files that were."""
     found = Ledger(outputs).audit()
-    runs = ledger_records(outputs)
-    pruned = history(outputs).pruned
-    faults = [fault for record in runs if record.run_id not in pruned for fault in file_faults(outputs, record)]
-    known = {record.run_id for record in runs}
+    return replace(found, faults=(*found.faults, *published_faults(outputs)))
+
+
+def published_faults(outputs: Path) -> tuple[str, ...]:
+    """Name the published files that are not as they were, and the runs that the ledger does not know."""
+    kept = _kept(outputs)
+    runs = (record for record in kept.records if record.run_id not in kept.pruned)
+    faults = [fault for record in runs for fault in file_faults(outputs, record)]
+    known = {record.run_id for record in kept.records}
     strays = sorted(path.parent.name for path in outputs.glob(f"[!.]*/{RECORD}") if path.parent.name not in known)
-    faults += [f"run {name} lies here and no record of it is in the ledger" for name in strays]
-    return replace(found, faults=(*found.faults, *faults))
+    return (*faults, *(f"run {name} lies here and no record of it is in the ledger" for name in strays))
 
 
 def file_faults(outputs: Path, record: RunRecord) -> Iterator[str]:
@@ -189,12 +205,10 @@ def file_faults(outputs: Path, record: RunRecord) -> Iterator[str]:
 
 def _stray(path: Path) -> RunRecord:
     try:
-        record = RunRecord(**json.loads(path.read_text(encoding="utf-8")))
-        datetime.fromisoformat(record.started_at)
+        return _read(dict(json.loads(path.read_text(encoding="utf-8"))))
     except (OSError, ValueError, TypeError) as error:
         at = datetime.fromtimestamp(path.stat().st_mtime, UTC).isoformat(timespec="seconds")
         return _unreadable(path.parent.name, at, f"{RECORD} cannot be read: {error}")
-    return record
 
 
 def _unreadable(name: str, at: str, problem: str) -> RunRecord:
@@ -225,7 +239,7 @@ def newest(outputs: Path, notebook: str, database: str) -> RunRecord | None:
         for record in read_records(outputs, notebook)
         if record.notebook == notebook
         and record.judged_at
-        and record.status != Status.UNKNOWN
+        and record.status not in {None, Status.UNKNOWN}
         and record.is_of(database)
     ]
     return max(runs, key=lambda record: record.judged_at or "", default=None)

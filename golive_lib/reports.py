@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import secrets
 import shutil
 import sys
-import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -29,12 +28,13 @@ from papermill.exceptions import PapermillExecutionError
 
 from golive_lib import engine
 from golive_lib.errors import ReportError
+from golive_lib.formats import plain
 from golive_lib.leaks import leak, secrets_of, without_places
 from golive_lib.ledger import Ledger
 from golive_lib.outcomes import outcome_of
 from golive_lib.paper import printed
 from golive_lib.plan import kit_folder
-from golive_lib.records import JUDGED, RECORD, RUN, RunRecord, facts, history
+from golive_lib.records import JUDGED, RECORD, RUN, RunRecord, facts
 from golive_lib.settings import environment
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ def execute(
     """Run a notebook, publish its report, whole or not at all, and record it in the ledger.
 
     A crash is published too, with its error on top. ``on_cell`` is told the cell's index and how many there are,
-    ``say`` what else is to be known; ``kernels`` gives kernels by forks. Raises ReportError when the outputs folder
-    cannot be written or the run was stopped, LedgerError when the record cannot be; an interruption leaves nothing
-    behind.
+    ``say`` what else is to be known; ``kernels`` gives kernels by forks. Raises ReportError when the page's template is
+    missing or broken, the outputs folder cannot be written or the run was stopped, LedgerError when the record cannot
+    be; an interruption leaves nothing behind.
     """
     started = datetime.now(UTC)
     with _workplace(run, started) as (run_id, folder):
@@ -116,6 +116,8 @@ def execute(
             record = _on_paper(folder, record, say)
         (folder / RECORD).write_text(_json(asdict(record)), encoding="utf-8")
     Ledger(run.outputs, say).append(RUN, asdict(record))
+    from golive_lib.index import refresh_index  # noqa: PLC0415  it needs not be loaded before a kernel works
+
     refresh_index(run.outputs)
     return record
 
@@ -129,7 +131,12 @@ def _execute(
 
     def begun(notebook: NotebookNode) -> None:
         kept.append(notebook)
-        threading.Thread(target=_warm, daemon=True).start()  # there is nothing to do while the kernel works
+        _pages()
+
+    def cell(index: int) -> None:
+        if index == 0:
+            _pages().result()  # nothing runs for a page that cannot be made
+        on_cell(index, len(kept[0].cells))
 
     try:
         papermill.execute_notebook(
@@ -142,12 +149,14 @@ def _execute(
             keep=begun,
             kernels=kernels,
             timeout_s=run.timeout,
-            on_cell=lambda index: on_cell(index, len(kept[0].cells)),
+            on_cell=cell,
         )
     except PapermillExecutionError as crash:
         error = f"{crash.ename}: {crash.evalue}"
     except DeadKernelError as death:
         error = f"the kernel died: it was killed, or ran out of memory{f' ({death})' if str(death) else ''}"
+    except ReportError:
+        raise
     except Exception as failure:  # noqa: BLE001  a missing kernel, one that does not start: the notebook is kept
         error = f"{type(failure).__name__}: {failure}"
     if not kept:
@@ -156,10 +165,18 @@ def _execute(
 
 
 @cache
-def _warm() -> None:
-    from golive_lib import export, index  # noqa: F401, PLC0415  a quarter of a second that need not be waited for
+def _pages() -> Future[None]:
+    """Prepare for making pages, once, while a kernel starts; the future raises ReportError where none can be made."""
 
-    export.warm()
+    def prepared() -> None:
+        from golive_lib import export, index  # noqa: F401, PLC0415  a quarter of a second that is not waited for
+
+        export.ready()
+
+    thread = ThreadPoolExecutor(1)
+    future = thread.submit(prepared)
+    thread.shutdown(wait=False)
+    return future
 
 
 def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: dict[str, Any] | None) -> RunRecord:
@@ -233,7 +250,7 @@ def _page(notebook: NotebookNode, record: RunRecord) -> str:
         title=first_heading(notebook) or record.notebook,
         run_id=record.run_id,
         generated_at=datetime.fromisoformat(record.started_at).astimezone(ZoneInfo(record.zone)),
-        parameters={name: str(value) for name, value in record.parameters.items()},
+        parameters={name: plain(value) for name, value in record.parameters.items()},
         error=record.error,
     )
     return to_page(notebook, meta=meta)
@@ -266,21 +283,3 @@ def _workplace(run: Run, started: datetime) -> Iterator[tuple[str, Path]]:
         with suppress(OSError):
             sign.unlink(missing_ok=True)
         living.release()
-
-
-def refresh_index(outputs: Path) -> Path:
-    """Write ``index.html`` anew from the records; runs that end at once wait for each other."""
-    from golive_lib.index import index_of  # noqa: PLC0415  as above
-
-    target = outputs / "index.html"
-    scratch = outputs / f".index-{os.getpid()}-{secrets.token_hex(2)}"
-    with fasteners.InterProcessLock(outputs / ".index.lock"):
-        try:
-            scratch.write_text(index_of(history(outputs)), encoding="utf-8")
-            scratch.replace(target)
-        except OSError as error:
-            raise ReportError(f"{target}: cannot be written: {error.strerror}") from None
-        finally:
-            with suppress(OSError):
-                scratch.unlink(missing_ok=True)
-    return target

@@ -118,6 +118,7 @@ def _examined(rules: RollbackRules, git: _Git) -> Revert:
         raise _Unclear(Status.UNKNOWN, "no branch is checked out", "name what is deployed in rollback.branch")
     commit = _commit(git, rules.commit, f"the commit {rules.commit!r}", "rollback.commit")
     tip = _commit(git, branch, f"the branch {branch!r}", "rollback.branch")
+    _require_branch(git, branch)
     if git.run("merge-base", "--is-ancestor", commit, tip).returncode:
         said = f"the commit {rules.commit!r} ({commit[:10]}) is not in the branch {branch!r}: nothing to revert there"
         raise _Unclear(Status.RED, said, "name the branch that is deployed in rollback.branch")
@@ -127,7 +128,40 @@ def _examined(rules: RollbackRules, git: _Git) -> Revert:
     title = git.says("show", "--no-patch", "--format=%s", commit)
     kind = "a merge, reverted against its first parent, " if mainline else ""
     said = f"{commit[:10]} ({title}) is in {branch!r}, {kind}and reverts cleanly"
-    return Revert(Status.GREEN, said, "", _commands(rules, git, branch, commit, mainline))
+    typed = _commands(rules, git, branch, commit, mainline)
+    if edited := _edited(git):
+        said = f"{said}, but not in this checkout as it is: {_listed(edited)} changed and not committed"
+        return Revert(Status.AMBER, said, "commit or stash that first: git would refuse", typed)
+    return Revert(Status.GREEN, said, "", typed)
+
+
+def _require_branch(git: _Git, branch: str) -> None:
+    """Refuse a branch that nobody could revert on as it is typed, or whose tip here is not its remote's."""
+    if git.run("show-ref", "--verify", "--quiet", f"refs/heads/{branch}").returncode:
+        remote = not git.run("show-ref", "--verify", "--quiet", f"refs/remotes/{branch}").returncode
+        said = (
+            f"{branch!r} is {'the branch of a remote' if remote else 'no branch'}: a revert there could not be pushed"
+        )
+        raise _Unclear(Status.RED, said, "name the local branch in rollback.branch")
+    upstream = git.says("rev-parse", "--abbrev-ref", f"{branch}@{{upstream}}")
+    apart = git.says("rev-list", "--left-right", "--count", f"{branch}...{upstream}") if upstream else None
+    ahead, behind = map(int, (apart or "0 0").split())
+    if ahead or behind:
+        parts = [f"{n} commit{'s' * (n > 1)} {way}" for n, way in ((behind, "behind"), (ahead, "ahead of")) if n]
+        said = f"{branch!r} here is {' and '.join(parts)} {upstream}, as last fetched: what would be tried is not there"
+        do = f"git switch {branch}, git pull --ff-only" if not ahead else f"bring {branch} and {upstream} together"
+        raise _Unclear(Status.UNKNOWN, said, f"{do}; then try again")
+
+
+def _edited(git: _Git) -> list[str]:
+    """Name the files that were changed and not committed; those that git does not know are in nobody's way."""
+    lines = (git.says("status", "--porcelain", "--untracked-files=no") or "").splitlines()
+    return [line.split(maxsplit=1)[-1] for line in lines]
+
+
+def _listed(files: list[str]) -> str:
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    return f"{', '.join(files[:_NAMED])}{more}"
 
 
 def _commit(git: _Git, name: str, what: str, key: str) -> str:
@@ -148,8 +182,7 @@ def _try(git: _Git, commit: str, tip: str, mainline: tuple[str, ...]) -> None:
             files = (scratch.says("diff", "--name-only", "--diff-filter=U") or "").splitlines()
             if not files:
                 raise _Unclear(Status.UNKNOWN, f"it cannot be reverted: {_last(done)}", "try it by hand")
-            more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-            said = f"{commit[:10]} does not revert cleanly; conflicts in {', '.join(files[:_NAMED])}{more}"
+            said = f"{commit[:10]} does not revert cleanly; conflicts in {_listed(files)}"
             raise _Unclear(Status.RED, said, "prepare the revert on a branch before the night, and deploy that")
         if scratch.run("diff", "--cached", "--quiet").returncode == 0:
             by = scratch.says(

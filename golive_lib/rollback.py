@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from golive_lib.levers import Lever
     from golive_lib.settings import DatabaseUrl
 
-ROLLBACK = "rollback"
 BEGUN, DONE, UNKNOWN, FAILED = "begun", "done", "unknown", "failed"
 COMMITTED, ABORTED = "committed", "aborted"
 PATIENCE_S = 2.0  # for the ledger: a rollback waits no longer for its own record

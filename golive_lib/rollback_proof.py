@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from golive_lib.errors import GoliveError, LedgerError
 from golive_lib.formats import age, duration
-from golive_lib.ledger import Ledger
+from golive_lib.ledger import REHEARSAL, Ledger
 from golive_lib.levers import levels, lever
 from golive_lib.proof import Point, Proof
-from golive_lib.rollback_rehearsal import REHEARSAL, rehearsed_files, release
+from golive_lib.rollback_rehearsal import rehearsed_files, release
+from golive_lib.settings import place_of
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
@@ -35,12 +36,11 @@ def newest_rehearsal(launch: Launch, outputs: Path) -> Mapping[str, Any] | None:
 
     Raises LedgerError when the ledger cannot be read.
     """
-    place = str(launch.database.url).rpartition(" as ")[0]
+    place = place_of(str(launch.database.url))
     found = [
         entry.data
         for entry in Ledger(outputs).entries(REHEARSAL)
-        if entry.data.get("launch") == launch.plan.name
-        and str(entry.data.get("database", "")).rpartition(" as ")[0] == place
+        if entry.data.get("launch") == launch.plan.name and place_of(str(entry.data.get("database", ""))) == place
     ]
     return found[-1] if found else None
 

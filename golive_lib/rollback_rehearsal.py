@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from golive_lib.revert import Revert
     from golive_lib.settings import DatabaseUrl
 
-REHEARSAL = "rehearsal"
 _LONGEST = 90
 
 

@@ -29,7 +29,25 @@ _CONTROL = re.compile(
 _BEGIN = re.compile(r"(begin( work| transaction)?|start transaction)")
 _COMMIT = re.compile(r"(commit|end)( work| transaction)?")
 _SESSION = re.compile(r"(set(?! local\b| constraints\b)|reset|discard)\b")
-_COPY = re.compile(r"copy\b.*\b(from stdin|to stdout)\b")
+_COPY = re.compile(r"copy\b.*\b(to|from (stdin|program))\b")
+_WAIT = re.compile(r"set local (lock|statement)_timeout\b")
+_RULES = {
+    _CONTROL: "begins or ends a transaction, or sets its mode: it would end the one that makes this all or nothing; "
+    "take it out",
+    _SESSION: "would outlive this transaction, for the app's sessions too behind a pooler; write SET LOCAL",
+    _WAIT: "would make it wait longer than the plan's [database] allows; take it out",
+    _COPY: "reads or writes what no transaction takes back, or this file itself; use INSERT",
+}
+_CALLS = {
+    "setval": "moves a sequence, and no transaction takes that back; take it out",
+    "nextval": "moves a sequence, and no transaction takes that back; take it out",
+    "set_config": "may outlive this transaction, or lift its timeouts; write SET LOCAL",
+}
+# What is only written down calls nothing yet.
+_LATER = re.compile(
+    r"(create( or replace)?( temp| temporary| unlogged| recursive)* "
+    r"(view|function|procedure|rule|trigger|policy|table(?!.*\bas\b))|alter\b.*\bset default|comment)\b"
+)
 _HEAD = 4  # words of a command that say whether it makes a routine
 
 
@@ -74,23 +92,60 @@ def read_script(text: str, path: Path) -> Script:
     if wrapped:
         commands = commands[1:-1]
     for command in commands:
-        if _CONTROL.match(command.words):
-            said = _shown(command.text)
-            rule = "it would end the transaction that makes this all or nothing; take it out"
-            raise QueryError(f"{command.where}: {said!r} begins or ends a transaction, or sets its mode: {rule}")
-        if _SESSION.match(command.words):
-            rule = "it would outlive this transaction, for the app's sessions too behind a pooler; write SET LOCAL"
-            raise QueryError(f"{command.where}: {_shown(command.text)!r}: {rule}")
-        if _COPY.match(command.words):
-            raise QueryError(f"{command.where}: {_shown(command.text)!r}: COPY may not read from the file; use INSERT")
+        _require_takeable_back(command)
     if not commands:
         raise QueryError(f"{path}:1: there is no command in this file")
     return Script(path, tuple(commands), wrapped)
 
 
+def _require_takeable_back(command: Command) -> None:
+    """Refuse what ends the transaction, reaches beyond it, or lifts its timeouts."""
+    for pattern, rule in _RULES.items():
+        if pattern.match(command.words):
+            raise QueryError(f"{command.where}: {_shown(command.text)!r} {rule}")
+    if not _LATER.match(command.words):
+        for name, at in _called(command.text, body=command.words.startswith("do ")):
+            raise QueryError(f"{command.at(at)}: {name}() {_CALLS[name]}")
+
+
+def _called(text: str, *, body: bool) -> Iterator[tuple[str, int]]:
+    """Give the calls that no transaction takes back with their 1-based positions; ``body``: those in quotes too."""
+    last, start = "", 0
+    for kind, piece, at in _pieces(text):
+        if kind == "open" and last in _CALLS:
+            yield last, start + 1
+        if body and kind in {"dollar", "quoted"}:
+            quote = piece.index("$", 1) + 1 if kind == "dollar" else 1
+            yield from ((name, at + quote + inner) for name, inner in _called(piece[quote:-quote], body=False))
+        if kind not in {"line", "space", "block"}:
+            last, start = piece.strip('"').lower(), at
+
+
 def split(text: str, path: Path) -> Iterator[Command]:
     """Give a file's commands; a semicolon in quotes, comments, parentheses or a routine's BEGIN … END ends none."""
     return _Splitter(text, path).commands()
+
+
+def _pieces(text: str) -> Iterator[tuple[str, str, int]]:
+    """Give SQL piece by piece: its kind, its text and where it begins."""
+    at = 0
+    while piece := _PIECES.match(text, at):
+        kind, end = str(piece.lastgroup), piece.end()
+        if kind == "block":
+            end = _comment_end(text, at)
+            kind, end = (kind, end) if end else ("unclosed", piece.end())
+        yield kind, text[at:end], at
+        at = end
+
+
+def _comment_end(text: str, start: int) -> int:
+    """Return where a comment ends, 0 where it never does; one may stand in another."""
+    depth = 0
+    for mark in re.finditer(r"/\*|\*/", text[start:]):
+        depth += 1 if mark[0] == "/*" else -1
+        if not depth:
+            return start + mark.end()
+    return 0
 
 
 class _Splitter:
@@ -108,23 +163,16 @@ class _Splitter:
         self._blocks = 0
 
     def commands(self) -> Iterator[Command]:
-        at, last = 0, 0
-        while at < len(self._text):
-            piece = _PIECES.match(self._text, at)
-            if piece is None:  # the last pattern fits anything
-                break
-            kind, end = piece.lastgroup, piece.end()
-            if kind == "block":
-                end = self._comment(at)
-            elif kind == "end" and not self._parentheses and not self._blocks:
+        last = 0
+        for kind, piece, at in _pieces(self._text):
+            if kind == "end" and not self._parentheses and not self._blocks:
                 if self._start is not None:
                     yield self._command(last)
                 self._reset()
-            elif kind not in ("line", "space"):
+            elif kind not in ("line", "space", "block"):
                 self._start = at if self._start is None else self._start
-                self._take(str(kind), piece[0], at)
-                last = end
-            at = end
+                self._take(kind, piece, at)
+                last = at + len(piece)
         if self._parentheses:
             self._fail(self._parentheses[-1], "'(' is never closed")
         if self._start is not None:
@@ -155,15 +203,6 @@ class _Splitter:
             self._blocks += 1
         elif word == "end" and self._blocks:
             self._blocks -= 1
-
-    def _comment(self, start: int) -> int:
-        """Return where a comment ends; one may stand in another."""
-        depth = 0
-        for mark in re.finditer(r"/\*|\*/", self._text[start:]):
-            depth += 1 if mark[0] == "/*" else -1
-            if not depth:
-                return start + mark.end()
-        return self._fail(start, "/* is never closed")
 
     def _command(self, end: int) -> Command:
         start = self._start or 0

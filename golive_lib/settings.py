@@ -25,6 +25,7 @@ ADMIN_URL = "GOLIVE_ADMIN_DB_URL"
 BACKUP_URL = "GOLIVE_BACKUP_DB_URL"
 SCRATCH_URL = "GOLIVE_SCRATCH_DB_URL"
 PG_BIN = "GOLIVE_PG_BIN"
+SPARK_TOKEN = "GOLIVE_SPARK_TOKEN"  # noqa: S105  the variable's name
 DEMO_SCHEME = "demo:"
 _SHAPE = "postgresql://USER:PASSWORD@HOST:5432/DATABASE"
 _SCHEME = re.compile(r"(?i:postgres|postgresql)(?:\+psycopg)?://(?P<rest>.*)", re.DOTALL)
@@ -102,6 +103,11 @@ class DatabaseUrl:
         query = "&".join(f"{key}={quote(value, safe='')}" for key, value in self.options)
         authority = f"{quote(self.user, safe='')}{password}@{self._place}"
         return f"postgresql://{authority}/{quote(self.database, safe='')}{'?' + query if query else ''}"
+
+
+def place_of(database: str) -> str:
+    """Return a database's address as records tell it, without who was connected."""
+    return database.rpartition(" as ")[0]
 
 
 def is_url(text: str) -> bool:

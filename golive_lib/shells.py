@@ -9,6 +9,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
+from golive_lib.formats import mask_rows
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -54,6 +56,9 @@ def load_ipython_extension(shell: Any) -> None:  # noqa: ANN401  IPython's own t
     plain = shell.display_formatter.formatters["text/plain"]
     for module, name in _TEXTS:
         plain.for_type_by_name(f"golive_lib.{module}", name, _pretty)
+    for module in ("pandas", "pandas.core.frame"):  # where older ones say that they come from
+        shell.display_formatter.formatters["text/html"].for_type_by_name(module, "DataFrame", _rows)
+        plain.for_type_by_name(module, "DataFrame", _plain_rows)
     matchers = shell.Completer.custom_matchers
     if not any(getattr(each, "matcher_identifier", "") == MATCHER for each in matchers):
         matchers.append(_matcher(shell))
@@ -69,6 +74,15 @@ def _pretty(result: object, printer: Any, _cycle: bool) -> None:  # noqa: ANN401
     from golive_lib.results import shown  # noqa: PLC0415  as above
 
     printer.text(shown(result).text)
+
+
+def _rows(frame: Any) -> str:  # noqa: ANN401  pandas' own, imported only where it is there
+    """Show a DataFrame as pandas does, people's data masked."""
+    return mask_rows(frame._repr_html_())
+
+
+def _plain_rows(frame: object, printer: Any, _cycle: bool) -> None:  # noqa: ANN401  IPython's own type
+    printer.text(mask_rows(repr(frame)))
 
 
 def _matcher(shell: Any) -> Any:  # noqa: ANN401  likewise

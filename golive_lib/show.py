@@ -11,6 +11,7 @@ from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from golive_lib.bidi import isolated
 from golive_lib.formats import (
     ELLIPSIS,
     MISSING,
@@ -20,9 +21,11 @@ from golive_lib.formats import (
     mask_ip,
     mask_mail,
     mask_phone,
+    mask_rows,
     missing,
     moment,
     number,
+    plain,
     share,
     zone_name,
 )
@@ -49,6 +52,7 @@ __all__ = [
     "mask_phone",
     "moment",
     "number",
+    "plain",
     "share",
     "status_badge",
     "table",
@@ -72,6 +76,24 @@ VERDICTS = {
 }
 _ACRONYMS = frozenset({"api", "id", "ip", "kpi", "n", "p50", "p90", "p95", "p99", "rls", "sql", "url"})
 EMPTY = "(empty)"
+_HEADINGS = {  # what a column's name says badly
+    "low_share": "At least",
+    "high_share": "At most",
+    "points": "Change, points",
+    "low_points": "At least, points",
+    "high_points": "At most, points",
+    "failed_low_share": "Failed, at least",
+    "failed_high_share": "Failed, at most",
+    "failed_before_share": "Failed before",
+    "of_last_step_share": "Of the step before",
+    "prelaunch_share": "Before the launch",
+    "prelaunch_p50_ms": "P50 before the launch",
+    "prelaunch_p95_ms": "P95 before the launch",
+    "now_share": "Since the launch",
+    "used_share": "Talked of offered",
+    "unmet_share": "Unmet",
+    "said": "What it says",
+}
 _SUFFIX_UNITS = {"_ms": "ms", "_share": "share", "_seconds": "s"}
 
 
@@ -139,11 +161,13 @@ def verdict_banner(
     usual, status = VERDICTS[verdict]
     word = word or usual
     facts = facts or {}
-    pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
+    pairs = "".join(
+        f'<div><dt dir="auto">{isolated(k)}</dt><dd dir="auto">{isolated(v)}</dd></div>' for k, v in facts.items()
+    )
     markup = (
         f'<section class="gl gl-verdict gl-{status}" aria-label="Verdict">'
         f'<p class="gl-word">{badge(status, word, "gl-mark")}</p>'
-        f'<p class="gl-sentence" dir="auto">{escape(mask(sentence))}</p>'
+        f'<p class="gl-sentence" dir="auto">{isolated(mask(sentence))}</p>'
         f"{f'<dl>{pairs}</dl>' if pairs else ''}</section>"
     )
     lines = [f"{SHAPES[status]} {word}: {mask(sentence)}", *(f"  {k}: {v}" for k, v in facts.items())]
@@ -164,9 +188,9 @@ def tiles(items: Sequence[Tile]) -> Html:
 def _tile(item: Tile) -> str:
     mark = badge(item.status, item.status.value) + " " if item.status else ""
     return (
-        f'<li class="gl-tile"><div class="gl-label">{escape(item.label)}</div>'
+        f'<li class="gl-tile"><div class="gl-label" dir="auto">{isolated(item.label)}</div>'
         f'<div class="gl-value"><strong>{escape(item.value)}</strong></div>'
-        f'<div class="gl-note">{mark}{escape(item.note)}</div></li>'
+        f'<div class="gl-note">{mark}<span dir="auto">{isolated(item.note)}</span></div></li>'
     )
 
 
@@ -206,6 +230,8 @@ def _suffix_unit(column: str) -> str | None:
 
 
 def _title(column: str, unit: str | None) -> str:
+    if column in _HEADINGS:
+        return _HEADINGS[column]
     suffix = next((s for s, u in _SUFFIX_UNITS.items() if u == unit and column.endswith(s) and column != s), "")
     words = column.removesuffix(suffix if suffix != "_share" else "").replace("_", " ").strip()
     spelled = [word.upper() if word in _ACRONYMS else word for word in words.split(" ")]
@@ -227,7 +253,7 @@ def _cell(value: Any, unit: str | None, tz: tzinfo) -> str:  # noqa: ANN401, PLR
     if isinstance(value, date):
         return f"{value.day} {value:%b %Y}"
     if unit == "id" or not isinstance(value, Real | Decimal):
-        return mask(str(value)) or EMPTY
+        return mask_rows(str(value)) or EMPTY
     if unit == "share":
         return share(float(value))
     if unit in {"ms", "s"}:

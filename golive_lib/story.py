@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
+from golive_lib.checklist_items import moment
 from golive_lib.formats import mask
-from golive_lib.history import MESSAGE, REHEARSAL, ROLLBACK, TICK
+from golive_lib.history import MESSAGE, TICK
+from golive_lib.ledger import REHEARSAL, ROLLBACK
 from golive_lib.records import RUN
 from golive_lib.show import VERDICTS
 from golive_lib.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
 
     from golive_lib.history import Happened, History
     from golive_lib.plan import Plan
@@ -109,13 +111,13 @@ def _again(last: Event, event: Event, *, in_a_row: bool) -> bool:
 
 def _run(record: Happened) -> Event | None:
     run = record.run
-    if run is None or run.notebook == "checklist" or not run.verdict:
+    if run is None or run.notebook == "checklist":
         return None
-    word, status = VERDICTS[Verdict(run.verdict)]
+    word, status = VERDICTS[Verdict(run.verdict)] if run.verdict else ("Unknown", Status.UNKNOWN)
     if run.verdict == Verdict.HOLD and run.status == Status.UNKNOWN:
         status = Status.UNKNOWN
     stage = run.facts.get("stage") if run.notebook == "canary" else None
-    started = run.facts.get("started_at") if stage is not None else None
+    started = moment(run.facts.get("started_at")) if stage is not None else None
     row = f"{stage:g} %" if isinstance(stage, int | float) else REPORTS
     return Event(
         at=record.at,
@@ -126,7 +128,7 @@ def _run(record: Happened) -> Event | None:
         status=status,
         said=mask(run.sentence),
         evidence=run.html or "",
-        since=datetime.fromisoformat(str(started)) if started else None,
+        since=started,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from golive_lib import show
 from golive_lib.grid import SHAPES
+from golive_lib.settings import place_of
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def state_of(record: Mapping[str, Any]) -> str:
 
 def group_of(record: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return which runs belong together: those of a notebook for one launch on one database, whoever was connected."""
-    return record["notebook"], record.get("launch") or "", (record.get("database") or "").rpartition(" as ")[0]
+    return record["notebook"], record.get("launch") or "", place_of(record.get("database") or "")
 
 
 def trends(records: Sequence[Mapping[str, Any]], tz: tzinfo, now: datetime) -> list[Trend]:

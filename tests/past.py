@@ -69,6 +69,10 @@ class Past:
         Ledger(self.outputs).append(RUN, asdict(record))
         return record
 
+    def whole_record(self, record: RunRecord, **changed: Any) -> Entry:
+        """Record a run again, with whatever a record may hold."""
+        return Ledger(self.outputs).append(RUN, asdict(record) | changed)
+
     def listing(self, notebook: str, at: str, items: dict[str, str], **more: Any) -> RunRecord:
         """Publish a run that judged a list of items."""
         judged = {
@@ -80,9 +84,9 @@ class Past:
         files = {JUDGED: json.dumps(judged)} | more.pop("files", {})
         return self.run(notebook, at, worst, facts={"items": items}, files=files, **more)
 
-    def readiness(self, at: str = EVE, **items: str) -> RunRecord:
+    def readiness(self, at: str = EVE, plan: str = DIGEST, **items: str) -> RunRecord:
         """Publish a readiness report, green but for the items named."""
-        return self.listing("readiness", at, dict.fromkeys(READY, "green") | items)
+        return self.listing("readiness", at, dict.fromkeys(READY, "green") | items, plan=plan)
 
     def rehearsal(self, at: str = EVE, verdict: str = "go") -> Entry:
         """Record a rehearsal."""

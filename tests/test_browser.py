@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize
+    from pypdf import PageObject
 
     from golive_lib.demo import DemoDatabase
     from golive_lib.demo.api import Api
@@ -188,6 +191,47 @@ def test_printed_report_has_its_verdict_and_every_chart(
     assert seen.page.locator(".gl-verdict .gl-word").inner_text().split()[-1] in text
     assert "API response P95" in text
     seen.page.context.close()
+
+
+@pytest.mark.parametrize("name", ["canary", "aftercare", "checklist", "readiness"])
+def test_no_caption_stands_alone_at_the_foot(
+    browser: Browser, reports: dict[str, Path], name: str, tmp_path: Path
+) -> None:
+    """On paper the lowest line of a page is no caption and no heading: what it announces stands with it."""
+    from pypdf import PdfReader  # noqa: PLC0415  as above
+
+    seen = look(browser, reports[name], viewport=WIDE)
+    announced = [" ".join(text.split()) for text in seen.page.locator("caption, h2, h3").all_inner_texts()]
+    target = artifact(f"{name}-foot.pdf", tmp_path)
+    seen.page.pdf(path=target, format="A4", print_background=True)
+    seen.page.context.close()
+    lowest = [foot(page) for page in PdfReader(target).pages]
+    assert [line for line in lowest if any(line in text for text in announced)] == []
+
+
+def foot(page: PageObject) -> str:
+    """Return the lowest line of a page; repeated table headers are drawn at a scale of their own, and left out."""
+    lines: dict[int, list[str]] = defaultdict(list)
+
+    def read(text: str, matrix: list[float], at: list[float], _font: object, _size: float) -> None:
+        if text.strip() and abs(matrix[0] - 0.75) < 0.01:
+            lines[round(at[4] * matrix[1] + at[5] * matrix[3] + matrix[5])].append(text.strip())
+
+    page.extract_text(visitor_text=read)
+    return unicodedata.normalize("NFKC", " ".join(lines[min(lines)]))
+
+
+def test_title_of_a_chart_is_clear_of_its_legend_on_a_phone(browser: Browser, reports: dict[str, Path]) -> None:
+    """There the caption says it; on a wide page the chart does."""
+    titles = {}
+    for size in (WIDE, PHONE):
+        seen = look(browser, reports["canary"], viewport=size)
+        drawn = seen.page.locator("figure.figure .gtitle").count()
+        titles[size["width"]] = drawn, seen.page.locator("figcaption[data-title]").count()
+        seen.page.context.close()
+    many = titles[WIDE["width"]][0]
+    assert titles == {WIDE["width"]: (many, 0), PHONE["width"]: (0, many)}
+    assert many > 1
 
 
 def test_contents_and_folds_are_reached_by_keyboard(browser: Browser, reports: dict[str, Path]) -> None:

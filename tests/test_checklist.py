@@ -145,6 +145,10 @@ LOOK_ALIKES: dict[str, Callable[[Past], object]] = {
     "an older look at a stage": lambda p: p.stage(100, "continue", hours=3),
     "the same database by another login": lambda p: p.stage(100, database="shop on db.example as analyst"),
     "the stage looked at for longer": lambda p: p.stage(100, hours=25),
+    "an earlier stage looked at beyond its soak": lambda p: p.stage(10, hours=9),
+    "an earlier look at a stage while the one before it went on": lambda p: p.stage(
+        25, "continue", started="2026-03-24T09:00:00+00:00", hours=1
+    ),
     "a tick on what the kit ticks": lambda p: p.tick("secrets", done=False),
     "a record of another kind": lambda p: p.add("note", OVER, text="all is lost"),
     "a record without a time": lambda p: p.add("rollback", "", state="done"),
@@ -217,6 +221,33 @@ def test_a_short_soak_is_not_green(past: Past) -> None:
     found = item(past.list(), "canary_10")
     assert found.status is Status.AMBER
     assert "1 h 30 min, of the 2 h" in found.seen.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_readiness_judged_by_another_plan_ticks_nothing(past: Past) -> None:
+    """What was proven of other limits says nothing of these; what was red stays red, and a new run mends it."""
+    past.readiness(plan="0" * 64, flags="red")
+    before = {each.key: each for each in past.list().part(BEFORE)}
+    assert (before["flags"].status, before["backup"].status) == (Status.RED, Status.AMBER)
+    assert before["backup"].seen == "judged by another plan than today's; judge it again: backup is green"
+    assert before["backup"].next == "golive readiness --prepare"
+    past.readiness()
+    assert ticked(past.list()) == [*READY]
+
+
+@pytest.mark.parametrize(
+    ("percent", "started", "said"),
+    [
+        (25, "2026-03-24T09:00:00+00:00", "11:00 Beirut, before the 10 % stage was over at 24 Mar 2026, 12:00 Beirut"),
+        (50, "2026-03-24T07:00:00+00:00", "09:00 Beirut, before the 10 % stage was over at 24 Mar 2026, 12:00 Beirut"),
+    ],
+    ids=["overlapping", "out of order"],
+)
+def test_a_stage_does_not_begin_before_the_earlier_is_over(past: Past, percent: int, started: str, said: str) -> None:
+    """Hours that were judged as another stage's are not this one's, whatever was green in them."""
+    past.stage(10)
+    past.stage(percent, started=started)
+    found = item(past.list(), f"canary_{percent}")
+    assert (found.status, said in found.seen) == (Status.AMBER, True), found.seen
 
 
 def test_later_stages_wait_for_earlier_ones(past: Past) -> None:
@@ -472,6 +503,20 @@ def test_what_cannot_be_ticked_is_refused(launched: tuple[Launch, Past], case: s
         checklist.tick(launch, **({"key": "recordings", "by": "Rima", "note": "heard"} | changed))
     assert said in str(caught.value)
     assert Ledger(past.outputs).entries("tick") == ()
+
+
+def test_success_is_not_ticked_before_the_last_stage_is_green(launched: tuple[Launch, Past]) -> None:
+    """While its soak goes on, or it was held, nobody can say that the launch was one; other ticks are taken."""
+    launch, past = launched
+    past.stage(100, "hold")
+    with pytest.raises(UsageError, match=r"success: the 100 % stage is not green: The canary said hold; there"):
+        checklist.tick(launch, "success", by="Rima", note="told them")
+    assert Ledger(past.outputs).entries("tick") == ()
+    checklist.tick(launch, "recordings", by="Rima", note="heard")
+    past.stage(100)
+    checklist.tick(launch, "success", by="Rima", note="told them")
+    past.stage(100, "hold")
+    assert checklist.tick(launch, "success", by="Rima", note="too early", done=False).data["done"] is False
 
 
 def test_a_note_holds_no_secret(launched: tuple[Launch, Past]) -> None:

@@ -191,6 +191,15 @@ def test_the_verdict_stands_on_top() -> None:
     assert [_one(s, ".gl-sentence").get_text() for s in soup.select("header, main")] == ["Last.", "First."]
 
 
+def test_code_around_the_verdict_is_one_fold() -> None:
+    """With the verdict on top, what stood before and behind it stands together."""
+    banner = show.verdict_banner(Verdict.PROMOTE, "All fine.")
+    shown = _displayed({"text/html": show.styled(banner.markup)})
+    soup = _soup(_code("imports"), _code("judge", shown), _code("more"))
+    assert len(soup.select("details.code")) == 1
+    assert [word in _one(soup, "details.code").get_text() for word in ("imports", "judge", "more")] == [True] * 3
+
+
 def test_a_broken_run_has_no_verdict_on_top() -> None:
     """What a run said before it broke does not stand where its verdict would."""
     verdict = show.verdict_banner(Verdict.GO, "All green.")._repr_mimebundle_()
@@ -266,6 +275,20 @@ def test_papermill_s_own_error_cells_are_left_out() -> None:
     """The page has its own banner, so papermill's does not come twice."""
     cell = new_markdown_cell("An Exception was encountered", metadata={"tags": ["papermill-error-cell-tag"]})
     assert "An Exception" not in _html(cell, _code())
+
+
+def test_a_level_that_an_author_skips_is_mended() -> None:
+    """From a title to a third level there is no gap, across cells too; what comes after keeps its own level."""
+    soup = _soup(new_markdown_cell("# Canary watch\n\n### One"), new_markdown_cell("##### Two\n\n## Three\n\n### Four"))
+    found = [(tag.name, tag.get_text()) for tag in soup.select("main :is(h1, h2, h3, h4, h5, h6)")]
+    assert found == [("h2", "One"), ("h3", "Two"), ("h2", "Three"), ("h3", "Four")]
+
+
+@pytest.mark.parametrize("figure", [[], "x", None, {"layout": None}, {"layout": {"height": "tall", "title": 5}}])
+def test_a_malformed_figure_does_not_stop_the_page(figure: object) -> None:
+    """What plotly cannot draw is the browser's to say; the page around it is made."""
+    soup = _soup(_code("x", _displayed({show.PLOTLY_MIME: figure, "text/plain": "It rose."}), _chart("It fell.")))
+    assert [caption.get_text() for caption in soup.select("figure > figcaption")] == ["It rose.", "It fell."]
 
 
 def test_headings_are_in_order() -> None:

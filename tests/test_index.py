@@ -21,10 +21,9 @@ from playwright.sync_api import sync_playwright
 from servers import absent
 from test_ledger import record
 
-from golive_lib.index import index_html
+from golive_lib.index import index_html, refresh_index
 from golive_lib.ledger import Ledger
 from golive_lib.records import RUN
-from golive_lib.reports import refresh_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,6 +59,23 @@ def test_a_run_is_told_in_a_row() -> None:
     assert [" ".join(cell.get_text().split()) for cell in row.find_all(["td", "th"])] == [
         "23 Nov 2026, 17:00 Beirut", "canary", "● Promote", "All is under its limit. stage = 10", "4.2 s", "report",
     ]  # fmt: skip
+
+
+def test_a_whole_number_is_said_as_one() -> None:
+    """A parameter that is typed as 10 is no 10.0; a part stays one, and a text is as it was given."""
+    row = _soup({"parameters": {"stage": 10.0, "share": 2.5, "plan": "1.0"}}).select("tbody tr")[0]
+    assert " ".join(row.get_text().split()).endswith("stage = 10 share = 2.5 plan = 1.0 4.2 s report")
+
+
+def test_times_keep_the_launchs_zone_when_the_newest_run_failed(tmp_path: Path) -> None:
+    """One that crashed knows of no launch."""
+    judged = record("20260325T100000Z-sanity-0001")
+    failed = {"judged_at": None, "state": "failed", "error": "it crashed", "zone": "UTC"}
+    later = {"run_id": "20260325T110000Z-sanity-0002", "started_at": "2026-03-25T11:00:00+00:00"}
+    Ledger(tmp_path).append(RUN, {**asdict(judged), "zone": "Asia/Beirut"})
+    Ledger(tmp_path).append(RUN, {**asdict(judged), **later, **failed})
+    rows = BeautifulSoup(refresh_index(tmp_path).read_text(), "html.parser").select("tbody time")
+    assert [each.get_text() for each in rows] == ["25 Mar 2026, 13:00 Beirut", "25 Mar 2026, 12:00 Beirut"]
 
 
 def test_the_newest_run_comes_first() -> None:
@@ -234,8 +250,8 @@ def test_what_a_newer_golive_wrote_is_listed_as_unknown(tmp_path: Path) -> None:
     Ledger(tmp_path).append(RUN, {"run_id": "torn", "started_at": "yesterday"})
     rows = BeautifulSoup(refresh_index(tmp_path).read_text(), "html.parser").select("tbody tr")
     statuses = sorted(str(row["data-status"]) for row in rows)
-    assert statuses == ["failed", "green", "unknown", "unknown"]
-    assert sum("Written by a newer golive" in row.get_text() for row in rows) == 2
+    assert statuses == ["failed", "unknown", "unknown", "unknown"]
+    assert sum("Written by a newer golive" in row.get_text() for row in rows) == 3
 
 
 def test_a_ledger_that_cannot_be_read_is_said_on_the_page(tmp_path: Path) -> None:
@@ -253,7 +269,7 @@ def test_refreshing_at_the_same_time_leaves_a_whole_page(tmp_path: Path) -> None
     """Processes that refresh at once write one index after the other, and leave nothing beside it."""
     for n in range(20):
         Ledger(tmp_path).append(RUN, asdict(record(f"20260325T100000Z-sanity-{n:04}")))
-    code = "import sys; from pathlib import Path; from golive_lib.reports import refresh_index\n"
+    code = "import sys; from pathlib import Path; from golive_lib.index import refresh_index\n"
     code += "for _ in range(20): refresh_index(Path(sys.argv[1]))"
     running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
     assert [process.wait() for process in running] == [0, 0, 0]

@@ -98,7 +98,7 @@ def test_tampering_stays_visible_after_the_next_record(ledger: Ledger, tampering
     assert ledger.audit().faults != ()
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10**9), st.integers(1, 127))
 def test_any_changed_byte_is_found(place: int, flip: int) -> None:
     """No single byte of any line can be changed unseen."""

@@ -17,10 +17,10 @@ from golive_lib.demo.build import database
 from golive_lib.dump import take_backup
 from golive_lib.launch import Launch, open_launch
 from golive_lib.leaks import leak
-from golive_lib.ledger import Ledger
+from golive_lib.ledger import REHEARSAL, Ledger
 from golive_lib.records import RECORD
 from golive_lib.rehearsal import rehearse
-from golive_lib.rollback_rehearsal import REHEARSAL, rehearse_rollback
+from golive_lib.rollback_rehearsal import rehearse_rollback
 from golive_lib.settings import BACKUPS, OUTPUTS, parse_url
 from golive_lib.storage import take_storage
 from golive_lib.verdicts import Status, Verdict

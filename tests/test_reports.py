@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,11 +19,13 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from plant import change
 
+import golive_lib
 from golive_lib.errors import ReportError, UsageError
+from golive_lib.index import refresh_index
 from golive_lib.notebooks import find_notebook, find_notebooks, parameters, typed
 from golive_lib.plan import read_plan
 from golive_lib.records import read_records
-from golive_lib.reports import Run, execute, refresh_index
+from golive_lib.reports import Run, execute
 from golive_lib.verdicts import VERDICT_MIME
 from golive_lib.warm_kernels import warm_kernels
 
@@ -332,3 +335,29 @@ def test_unknown_notebook_lists_those_there_are(tmp_path: Path) -> None:
         match="there is no notebook 'sanitty'; there are aftercare, canary, checklist, health, readiness, rls, sanity",
     ):
         find_notebook("sanitty", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("report/report.js", None, "report.js"),
+        ("report/report.html.j2", None, "report.html.j2"),
+        ("report/report.html.j2", "{% if %}", "Expected an expression"),
+    ],
+)
+def test_page_that_cannot_be_made_is_said_before_anything_runs(
+    tmp_path: Path, name: str, text: str | None, said: str
+) -> None:
+    """A part of the page that is missing or broken is an error with its name, and no cell has run."""
+    kit = Path(golive_lib.__file__).parent
+    shutil.copytree(kit, tmp_path / "golive_lib", ignore=shutil.ignore_patterns("__pycache__", "demo"))
+    part = tmp_path / "golive_lib" / "templates" / name
+    part.unlink() if text is None else part.write_text(text)
+    path = notebook(tmp_path, f"open({str(tmp_path / 'ran')!r}, 'w')", GREEN)
+    command = [sys.executable, "-c", RUN_ONE, str(path), str(tmp_path / "out")]
+    given = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ReportError: a report's page cannot be made: " in done.stderr
+    assert said in done.stderr
+    assert not (tmp_path / "ran").exists()

@@ -69,7 +69,7 @@ def test_release_that_reverts_cleanly(app: Repository) -> None:
     release = app.commit("tables", "public.bookings\n")
     app.git("tag", "v2")
     app.commit("readme", "support\n")
-    (app.folder / "tables").write_text("being edited\n")
+    (app.folder / "notes").write_text("git knows nothing of this\n")
     before, places = app.state(), app.git("worktree", "list")
     found = app.examined("v2")
     assert (found.status, found.said) == (
@@ -99,16 +99,64 @@ def test_commands_work_as_printed(app: Repository) -> None:
 def test_remote_is_pulled_and_pushed(app: Repository, tmp_path: Path) -> None:
     """Where the branch follows another repository, the revert has to get there."""
     app.commit("tables", "public.bookings\n")
-    app.git("clone", "--quiet", "--bare", str(app.folder), str(tmp_path / "origin"))
-    app.git("remote", "add", "origin", str(tmp_path / "origin"))
-    app.git("fetch", "--quiet", "origin")
-    app.git("branch", "--quiet", "--set-upstream-to=origin/main")
+    following(app, tmp_path)
     commands = app.examined("HEAD").commands
     assert [line.split("' ")[1] for line in commands[:-1] if "revert" not in line] == [
         "switch main",
         "pull --ff-only origin main",
         "push origin main",
     ]
+
+
+def following(app: Repository, tmp_path: Path) -> None:
+    """Let the branch follow another repository."""
+    app.git("clone", "--quiet", "--bare", str(app.folder), str(tmp_path / "origin"))
+    app.git("remote", "add", "origin", str(tmp_path / "origin"))
+    app.git("fetch", "--quiet", "origin")
+    app.git("branch", "--quiet", "--set-upstream-to=origin/main")
+
+
+def test_branch_that_is_not_where_its_remote_is_is_unknown(app: Repository, tmp_path: Path) -> None:
+    """What is deployed comes from there: what was tried here says nothing of it, ahead or behind."""
+    release = app.commit("tables", "public.bookings\n")
+    following(app, tmp_path)
+    app.commit("tables", "public.bookings, public.readings\n")
+    ahead = app.examined(release)
+    assert (ahead.status, "'main' here is 1 commit ahead of origin/main" in ahead.said) == (Status.UNKNOWN, True)
+    app.git("push", "--quiet", "origin", "main")
+    app.git("reset", "--quiet", "--hard", release)
+    behind = app.examined(release)
+    assert (behind.status, behind.commands) == (Status.UNKNOWN, ())
+    assert "'main' here is 1 commit behind origin/main, as last fetched" in behind.said
+    assert behind.fix == "git switch main, git pull --ff-only; then try again"
+    app.git("pull", "--quiet", "--ff-only", "origin", "main")
+    assert app.examined("HEAD").status is Status.GREEN
+
+
+@pytest.mark.parametrize(
+    ("branch", "said"), [("origin/main", "is the branch of a remote"), ("v2", "is no branch"), ("HEAD", "is no branch")]
+)
+def test_what_cannot_be_switched_to_is_refused(app: Repository, tmp_path: Path, branch: str, said: str) -> None:
+    """The commands would fail on the night: a remote's branch, a tag."""
+    app.commit("tables", "public.bookings\n")
+    app.git("tag", "v2")
+    following(app, tmp_path)
+    found = app.examined("v2", branch)
+    assert (found.status, found.commands) == (Status.RED, ())
+    assert f"{branch!r} {said}" in found.said
+    assert app.examined("v2", "main").status is Status.GREEN
+
+
+def test_checkout_with_work_in_it_is_amber(app: Repository) -> None:
+    """Git would refuse to revert; the release itself is as it was, and so is the work."""
+    release = app.commit("tables", "public.bookings\n")
+    app.commit("readme", "support\n")
+    (app.folder / "readme").write_text("being edited\n")
+    before = app.state()
+    found = app.examined(release)
+    assert (found.status, found.fix) == (Status.AMBER, "commit or stash that first: git would refuse")
+    assert found.said.endswith("but not in this checkout as it is: readme changed and not committed")
+    assert (len(found.commands), app.state()) == (3, before)
 
 
 def test_merge_is_reverted_against_its_first_parent(app: Repository) -> None:

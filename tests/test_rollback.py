@@ -18,9 +18,9 @@ from servers import transaction_pooler
 
 from golive_lib.errors import DatabaseError, GoliveError, PlanError, QueryError
 from golive_lib.launch import open_launch
-from golive_lib.ledger import LEDGER, Ledger
+from golive_lib.ledger import LEDGER, ROLLBACK, Ledger
 from golive_lib.levers import StepFailed, lever
-from golive_lib.rollback import DONE, FAILED, ROLLBACK, UNKNOWN, Execution, roll_back
+from golive_lib.rollback import DONE, FAILED, UNKNOWN, Execution, roll_back
 from golive_lib.settings import parse_url
 
 if TYPE_CHECKING:

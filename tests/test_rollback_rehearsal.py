@@ -17,10 +17,10 @@ from test_rollback import FLAG, MISSING, PERCENTAGE, TWICE, golive, own_views
 from golive_lib.demo.repository import RELEASE, app_repository
 from golive_lib.errors import DatabaseError
 from golive_lib.launch import Launch, open_launch
-from golive_lib.ledger import Ledger
+from golive_lib.ledger import REHEARSAL, Ledger
 from golive_lib.plan_night import RollbackRules
 from golive_lib.rollback_proof import prove_rollback
-from golive_lib.rollback_rehearsal import REHEARSAL, frame, rehearse_rollback
+from golive_lib.rollback_rehearsal import frame, rehearse_rollback
 from golive_lib.settings import parse_url
 from golive_lib.verdicts import Status, Verdict
 
@@ -151,9 +151,22 @@ def test_what_only_commit_would_find(clone: Clone, here: Path) -> None:
     ]
 
 
+LIFTED = "do $$ begin set local lock_timeout = 0; end $$; create view v as select 1 as a"
+
+
+def test_file_that_a_rehearsal_cannot_take_back_is_red(clone: Clone, here: Path) -> None:
+    """Nothing of it is run: the sequence stands where it stood, and the file and line are named."""
+    demo = clone()
+    change(demo, "create sequence night")
+    found = rehearsed(demo, own_views(here, "create view v as select 1 as a;\nselect setval('night', 7)")).levels[1]
+    assert (found.status, found.tried[0].where) == (Status.RED, "rollback/compat_views.sql:2")
+    with psycopg.connect(demo.admin_url.replace("+psycopg", "")) as connection:
+        assert connection.execute("select last_value, is_called from night").fetchone() == (1, False)
+
+
 def test_lock_timeout_that_the_file_lifts_is_amber(clone: Clone, here: Path) -> None:
     """On the night it might wait for ever."""
-    found = rehearsed(clone(), own_views(here, "set local lock_timeout = 0; create view v as select 1 as a")).levels[1]
+    found = rehearsed(clone(), own_views(here, LIFTED)).levels[1]
     assert [(each.where, each.status) for each in found.tried if each.status is not Status.GREEN] == [
         ("lock timeout held", Status.AMBER)
     ]

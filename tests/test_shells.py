@@ -252,3 +252,19 @@ def test_terminal_is_interrupted_likewise(healthy: DemoDatabase, tmp_path: Path)
         "",
         ["Stopped, here and on the server; the next question may be asked.", first.strip()],
     )
+
+
+PEOPLE = "pd.DataFrame({'who': ['mona@example.com'], 'address': ['10.9.8.7']})"
+
+
+@pytest.mark.parametrize("form", ["text/html", "text/plain"])
+@pytest.mark.parametrize("code", [PEOPLE, f"show.table({PEOPLE}, caption='')"])
+def test_people_are_masked_unless_the_plan_shows_them(kernel: Kernel, code: str, form: str) -> None:
+    """A table and a bare DataFrame show nobody; a plan that shows addresses shows these and nothing else."""
+    kernel.run("import pandas as pd\nfrom golive_lib import formats, show")
+    hidden = kernel.show(code)[form]
+    kernel.run("formats.show_people(['ip'])")
+    shown_ = kernel.show(code)[form]
+    kernel.run("formats.show_people([])")
+    assert ("10.9.x.x" in hidden, "10.9.8.7" in hidden, "m…@example.com" in hidden) == (True, False, True)
+    assert ("10.9.8.7" in shown_, "m…@example.com" in shown_, "mona@" in shown_) == (True, True, False)

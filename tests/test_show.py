@@ -6,6 +6,7 @@ import uuid
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from ipaddress import ip_address
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -14,9 +15,10 @@ import plotly.graph_objects as go
 import pytest
 from bs4 import BeautifulSoup, Tag
 
-from golive_lib import grid, show
+from golive_lib import grid, open_launch, show
 from golive_lib.verdicts import Status, Verdict
 
+ROOT = Path(__file__).parents[1]
 BEIRUT = ZoneInfo("Asia/Beirut")
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -212,6 +214,12 @@ def test_table_shows_each_kind_of_cell() -> None:
     assert shown == [expected.replace("1.31 s", f"1.31{NBSP}s").replace("0.42 %", f"0.42{NBSP}%").split("|")]
 
 
+def test_columns_whose_names_say_it_badly_have_words() -> None:
+    """Bounds and earlier shares are said as people say them."""
+    shown = show.table(pd.DataFrame({"step": ["paid"], "of_last_step_share": [0.5], "low_share": [0.4]}), caption="c")
+    assert [word in shown.text for word in ("Of the step before", "At least", "share")] == [True, True, False]
+
+
 def test_table_titles_read_as_words() -> None:
     """Column names become words, without the unit that stands in the cells."""
     frame = pd.DataFrame({"kpi": ["x"], "p95_ms": [1], "allowed_share": [0.1], "call_id": [1]})
@@ -297,3 +305,15 @@ def test_wide_table_is_stacked_on_a_phone() -> None:
     assert show.table(wide, caption="c").markup.count('data-label="Finding"') == 1
     assert "gl-stack" in show.table(wide, caption="c").markup
     assert "gl-stack" not in show.table(pd.DataFrame({"a": [1], "b": [2]}), caption="c").markup
+
+
+def test_plan_shows_what_it_names(tmp_path: Path) -> None:
+    """Opening a launch shows the kinds its plan names in tables, and the next launch's plan hides them again."""
+    rows = pd.DataFrame({"client_ip": ["10.9.8.7"], "mail": ["mona@example.com"]})
+    (tmp_path / "queries").mkdir()
+    plan = tmp_path / "launch.toml"
+    plan.write_text((ROOT / "launch.toml").read_text().replace("[reports]\nshow = []", '[reports]\nshow = ["ip"]'))
+    open_launch("postgresql://localhost/none", plan=plan)
+    assert [part in show.table(rows, caption="").text for part in ("10.9.8.7", "mona@")] == [True, False]
+    open_launch("postgresql://localhost/none", plan=ROOT / "launch.toml")
+    assert [part in show.table(rows, caption="").text for part in ("10.9.8.7", "mona@")] == [False, False]

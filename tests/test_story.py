@@ -15,6 +15,7 @@ from past import DATABASE, OVER, PLAN, Past
 from golive_lib import checklist_views, history
 from golive_lib.grid import COLOURS
 from golive_lib.launch import open_launch
+from golive_lib.records import RUN
 from golive_lib.show import Link, table
 from golive_lib.story import tell
 from golive_lib.story_charts import NOTHING, timeline
@@ -80,6 +81,34 @@ def test_order_is_the_launchs_clock_not_the_ledgers(past: Past) -> None:
     past.stage(25)
     past.stage(10)
     assert [event.row for event in told(past).events] == ["10 %", "25 %"]
+
+
+NEWER: dict[str, dict[str, Any]] = {
+    "a verdict": {"verdict": "pause"},
+    "a status": {"status": "violet"},
+    "a field": {"colour": "blue"},
+    "a schema": {"schema": 99, "facts": {"stage": "all", "started_at": "soon", "items": []}},
+}
+
+
+@pytest.mark.parametrize("case", NEWER)
+def test_what_a_newer_golive_wrote_is_told_and_proves_nothing(past: Past, case: str) -> None:
+    """A record with what this version does not know is listed as unknown, and nothing is ticked from it."""
+    for made in (past.readiness(), past.stage(10)):
+        past.whole_record(made, **NEWER[case])
+    newer = [event for event in told(past).events if "Written by a newer golive" in event.said]
+    assert {(event.what.split()[0], event.word, event.status) for event in newer} == {
+        ("Readiness", "Unknown", Status.UNKNOWN),
+        ("Stage" if case != "a schema" else "Canary", "Unknown", Status.UNKNOWN),
+    }
+    assert [item.key for item in past.list().items if item.ticked] == (["canary_10"] if case == "a schema" else [])
+    assert timeline(told(past), BEIRUT).summary
+
+
+def test_a_record_that_cannot_be_read_is_told(past: Past) -> None:
+    """A run of this launch whose record lacks what every run has is neither green nor left out."""
+    past.add(RUN, OVER, judged_at=OVER, verdict="go", status="green")
+    assert [(event.word, event.status) for event in told(past).events] == [("Unknown", Status.UNKNOWN)]
 
 
 def test_repeated_judgements_are_told_once(past: Past) -> None:

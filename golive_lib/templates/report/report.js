@@ -6,6 +6,7 @@
   const inks = JSON.parse(document.getElementById("inks").textContent);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const paperWidth = 680; // CSS pixels between the margins of an A4 page
+  const narrow = 520;
   const config = {
     displaylogo: false,
     responsive: true,
@@ -34,19 +35,40 @@
     return both;
   };
 
-  const draw = (figure, ink, width) => {
+  // One that plotly cannot draw takes no other along; a line stands in its place.
+  const draw = async (figure, ink, width) => {
+    if (figure.classList.contains("broken")) return;
+    drawn.add(figure);
+    try {
+      await plotted(figure, ink, width);
+      figure.classList.add("drawn");
+    } catch (error) {
+      figure.classList.replace("drawn", "broken") || figure.classList.add("broken");
+      figure.querySelector(".plot").replaceChildren();
+      figure.querySelector(".undrawn").textContent = `This chart cannot be drawn: its data is malformed (${error.message}).`;
+    }
+  };
+
+  const plotted = (figure, ink, width) => {
     const spec = JSON.parse(figure.querySelector(".figure-data").textContent);
+    if (!Array.isArray(spec?.data)) throw new Error("no list of traces");
     const layout = spec.layout ?? {};
     const template = layout.template ?? {};
     layout.template = { ...template, layout: merge(template.layout ?? {}, ink) };
     layout.autosize = !width;
     delete layout.width;
+    // On a phone the legend needs several lines and would run into the title, which the caption can say.
+    const caption = figure.querySelector("figcaption");
+    delete caption.dataset.title;
+    if (!width && figure.clientWidth < narrow && layout.title?.text) {
+      caption.dataset.title = layout.title.text;
+      delete layout.title;
+      layout.margin = { ...layout.margin, t: 24 };
+    }
     if (width) layout.width = width;
     // WebGL traces compile code at run time, which the page's policy forbids.
-    const data = (spec.data ?? []).map((trace) => ({ ...trace, type: trace.type?.replace(/gl$/, "") }));
+    const data = spec.data.map((trace) => ({ ...trace, type: trace.type?.replace(/gl$/, "") }));
     const plot = figure.querySelector(".plot");
-    drawn.add(figure);
-    figure.classList.add("drawn");
     return plot.data
       ? Plotly.react(plot, data, layout, config)
       : Plotly.newPlot(plot, data, layout, config);
@@ -59,11 +81,12 @@
     try {
       inflating ??= inflate();
       await inflating;
-      if (!drawn.has(figure)) await draw(figure, ink());
     } catch (error) {
       root.classList.remove("draws");
       console.error(error);
+      return;
     }
+    if (!drawn.has(figure)) await draw(figure, ink());
   };
 
   root.classList.add("draws");

@@ -1,0 +1,253 @@
+"""Spark of several processes over an archive, beside the PostgreSQL it was taken from."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+from archives import PLAN, archived, later
+from plant import free_port
+from pyspark.sql.connect.shell.progress import ProgressHandler
+from spark_server import SparkServer, spark_connect
+
+from golive_lib import Status, open_launch, series
+from golive_lib.canary import flags_asked, judge_now
+from golive_lib.errors import ArchiveError, DatabaseError, QueryFailed
+from golive_lib.known_answers import examine
+from golive_lib.query import compose
+from golive_lib.spark import SparkEngine
+from golive_lib.spark_sql import spark_sql
+from golive_lib.statement import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from pyspark.sql.connect.shell.progress import StageInfo
+
+    from golive_lib.demo import DemoDatabase
+    from golive_lib.launch import Launch
+    from golive_lib.statement import Value
+
+FLAGS = flags_asked(open_launch("duckdb:none", plan=PLAN).plan)
+INFINITY = float("inf")
+NOW = "2026-03-25T22:00:00Z"  # the end of the last stage
+VALUES: dict[str, Value] = {
+    "as_of": "2026-03-24T20:30:00Z",
+    "since": "2026-03-24T14:00:00Z",
+    "golive_since": "2026-03-24T14:00:00Z",
+    "golive_until": "2026-03-24T20:00:00Z",
+    "golive_days": 3,
+    "golive_zone": "Asia/Beirut",
+    "golive_sample": 10_000,
+    "day": "2026-03-24",
+}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
+    """Run Spark Connect with two workers."""
+    with spark_connect(tmp_path_factory.mktemp("spark")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def folder(healthy: DemoDatabase, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Archive the healthy demo."""
+    path = tmp_path_factory.mktemp("archive") / "samia"
+    archived(healthy, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def live(healthy: DemoDatabase) -> Launch:
+    """Open the healthy demo on PostgreSQL."""
+    return later(healthy)
+
+
+@pytest.fixture(scope="module")
+def spark(server: SparkServer, folder: Path) -> Iterator[Launch]:
+    """Open the same days on Spark."""
+    launch = patient(f"{server.address}/;archive={folder}")
+    yield launch
+    launch.database.close()
+
+
+def patient(address: str) -> Launch:
+    """Open an archive on a Spark that shares its cores with the tests: a minute may be too short for a question."""
+    launch = open_launch(address, plan=PLAN)
+    assert isinstance(launch.database, SparkEngine)
+    launch.database.timeout_s = 600
+    return launch
+
+
+def same(one: Launch, other: Launch, name: str, statement: str, flags: list[str]) -> pd.DataFrame:
+    """Ask both, hold the answers against each other to the last row and type, and return them."""
+    frames: list[pd.DataFrame] = []
+    for launch in (one, other):
+        query, catalog = launch.query(name), launch.queries
+        shapes = {
+            "events": lambda q=query, c=catalog: compose(q, c),
+            "minutes": lambda q=query, c=catalog: series.minutes(q, c, flags, indexed=False),
+            "minutes, indexed": lambda q=query, c=catalog: series.minutes(q, c, flags, indexed=True),
+            "reading": lambda q=query, c=catalog: series.reading(q, c),
+            "earlier days": lambda q=query, c=catalog: series.earlier_days(q, c, flags, indexed=False),
+            "earlier days, indexed": lambda q=query, c=catalog: series.earlier_days(q, c, flags, indexed=True),
+            "bad events": lambda q=query, c=catalog: series.bad_events(q, c, flags[0]),
+        }
+        with launch.database.snapshot() as snapshot:
+            values = launch.defaults(query, snapshot.clock) | VALUES
+            frame = snapshot.frame(shapes[statement](), values)
+        if "percentiles" in frame:  # an endless one between two of them is not a number in PostgreSQL
+            frame["percentiles"] = [
+                str([round(INFINITY if math.isnan(v) else v, 6) for v in values or [] if v is not None])
+                for values in frame["percentiles"]
+            ]
+        frames.append(frame.sort_values([*map(str, frame)], kind="stable", ignore_index=True))
+    wanted, got = frames
+    pd.testing.assert_frame_equal(got, wanted, check_exact=True)
+    return wanted
+
+
+@pytest.mark.parametrize("shape", ["events", "minutes", "minutes, indexed", "reading", "earlier days", "bad events"])
+@pytest.mark.parametrize(("name", "flags"), FLAGS)
+def test_events_are_the_same(live: Launch, spark: Launch, name: str, flags: list[str], shape: str) -> None:
+    """Every shape around every query of events gives PostgreSQL's frame, column types and all."""
+    assert len(same(live, spark, name, shape, flags)) or shape == "bad events"
+
+
+def test_due_events_are_the_same(live: Launch, spark: Launch) -> None:
+    """So does the query of what is due each day."""
+    assert len(same(live, spark, "canary/zodiac", "events", []))
+
+
+@pytest.mark.parametrize("percent", [10, 25, 50, 100])
+def test_record_is_the_same_byte_for_byte(live: Launch, spark: Launch, percent: float) -> None:
+    """A stage judged by Spark has PostgreSQL's record, its verdict and its sentence."""
+    ours, theirs = (judge_now(launch, percent, as_of=NOW) for launch in (spark, live))
+    assert json.dumps(ours.record()) == json.dumps(theirs.record())
+    assert str(ours.outcome) == str(theirs.outcome)
+    assert {one.status for one in ours.results} != {Status.UNKNOWN}
+
+
+class Killer(ProgressHandler):
+    """Kills one worker when Spark first says that tasks are in flight."""
+
+    def __init__(self, server: SparkServer) -> None:
+        self.server = server
+        self.killed: int | None = None
+
+    def __call__(  # noqa: D102  Spark's own
+        self,
+        stages: Iterable[StageInfo] | None,  # noqa: ARG002
+        inflight_tasks: int,
+        operation_id: str | None,  # noqa: ARG002
+        done: bool,  # noqa: ARG002
+    ) -> None:
+        if inflight_tasks and not self.killed:
+            self.killed = self.server.kill_executor()
+
+
+def test_killed_worker_changes_nothing(live: Launch, server: SparkServer, spark: Launch) -> None:
+    """A worker process that dies while its tasks are in flight costs time, and no count."""
+    engine = spark.database
+    assert isinstance(engine, SparkEngine)
+    assert engine.session
+    killer = Killer(server)
+    engine.session.registerProgressHandler(killer)
+    try:
+        ours = judge_now(spark, 50, as_of=NOW)
+    finally:
+        engine.session.removeProgressHandler(killer)
+    assert killer.killed
+    assert killer.killed not in server.executors()
+    assert json.dumps(ours.record()) == json.dumps(judge_now(live, 50, as_of=NOW).record())
+
+
+def test_known_answers_hold_on_spark(spark: Launch) -> None:
+    """Spark is believed."""
+    with spark.database.snapshot() as snapshot:
+        assert examine(snapshot.frame) == ()
+
+
+def test_failure_says_what_and_no_stack(spark: Launch) -> None:
+    """A statement that fails is one line without the cluster's stack, addresses masked; the next one answers."""
+    with spark.database.snapshot() as snapshot:
+        with pytest.raises(QueryFailed) as failed:
+            snapshot.frame(Statement("select 'sara@example.org'::int as n", {}, ()), {})
+        assert len(failed.value.reason.splitlines()) == 1
+        assert "java" not in failed.value.reason
+        assert "sara@" not in failed.value.reason
+        with pytest.raises(QueryFailed, match="column missing"):
+            snapshot.frame(Statement("select nothing from (select 1 as n) r", {}, ()), {})
+        assert snapshot.frame(Statement("select 1 as n", {}, ()), {})["n"].tolist() == [1]
+
+
+def test_untranslatable_statement_is_refused() -> None:
+    """Whether columns of unknown types divide to whole numbers is not guessed."""
+    with pytest.raises(QueryFailed, match="cast one side to float8"):
+        spark_sql(Statement("select a / b as c from t", {}, ()))
+
+
+def test_folder_the_cluster_does_not_see(server: SparkServer, tmp_path: Path) -> None:
+    """A slip in the folder's name is said with what to do."""
+    with pytest.raises(ArchiveError, match="Spark sees no archive there"):
+        judge_now(open_launch(f"{server.address}/;archive={tmp_path}/there", plan=PLAN), 10)
+
+
+def test_changed_file_is_unknown(server: SparkServer, folder: Path, tmp_path: Path) -> None:
+    """A file of another schema, and a day that is missing, make what they would feed unknown, and nothing else."""
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    days = [f"day=2026-03-{day}" for day in (23, 24)]
+    shutil.copy(copy / "sirens" / days[0] / "rows.parquet", copy / "calls" / days[0] / "rows.parquet")
+    (copy / "payments" / days[1] / "manifest.json").unlink()  # as a day that is being written
+    launch = patient(f"{server.address}/;archive={copy}")
+    result = judge_now(launch, 10, as_of=NOW)
+    launch.database.close()
+    assert {
+        one.key: one.reason for one in result.results if "archive" in one.reason or "rows.parquet" in one.reason
+    } == {
+        "call_setup_p95": "calls of 2026-03-23: its rows.parquet is not the one that was written",
+        "payment_success": "the archive lacks payments of 2026-03-24",
+    }
+
+
+def test_nobody_listens() -> None:
+    """A port where nothing is says so at once, and the token is not in it."""
+    launch = open_launch(f"sc://127.0.0.1:{free_port()}/;archive=/a;token=t0psecret", plan=PLAN)
+    with pytest.raises(DatabaseError, match="Connection refused") as failed, launch.database.snapshot():
+        pass
+    assert "t0psecret" not in str(failed.value)
+
+
+def test_something_else_listens() -> None:
+    """What accepts and says nothing is waited for no longer than the time to connect."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        launch = open_launch(f"sc://127.0.0.1:{other.getsockname()[1]}/;archive=/a", plan=PLAN)
+        engine = launch.database
+        assert isinstance(engine, SparkEngine)
+        engine.wait_s = 0.5
+        with pytest.raises(DatabaseError, match="does not answer as Spark Connect"), engine.snapshot():
+            pass
+
+
+def test_missing_extra_is_named(tmp_path: Path) -> None:
+    """Without the client an address of Spark's says what to install."""
+    code = (
+        "import sys; sys.modules['pyspark'] = None\n"
+        "from golive_lib import open_launch\n"
+        "open_launch('sc://127.0.0.1:1/;archive=/a')"
+    )
+    env = {**os.environ, "PYTHONPATH": str(PLAN.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert "pip install 'golive[spark]'" in done.stderr
