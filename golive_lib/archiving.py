@@ -14,6 +14,7 @@ from golive_lib.archive_sources import chosen, first_day, last_closed, usual
 from golive_lib.errors import ArchiveError, QueryFailed
 from golive_lib.formats import mask
 from golive_lib.manifest import digest, settle
+from golive_lib.spanning import owner
 from golive_lib.storage_manifest import bounded_duckdb, workspace
 
 if TYPE_CHECKING:
@@ -213,18 +214,13 @@ def _claim(launch: Launch, folder: Path, work: Path) -> None:
     if strange := sorted(each.name for each in folder.iterdir() if not each.name.startswith(".")):
         raise ArchiveError(f"{folder}: is no archive and not empty, for it has {strange[0]!r}; name another folder")
     draft = work / kept.OWNER
-    draft.write_bytes(kept.OWNERS.dump_json(_owner(launch), indent=2))
+    draft.write_bytes(kept.OWNERS.dump_json(owner(launch), indent=2))
     _place(draft, folder)
 
 
-def _owner(launch: Launch) -> Owner:
-    plan = launch.plan
-    return kept.Owner(launch=plan.name, database=launch.postgres.url.identity, timezone=plan.timezone)
-
-
-def _same(launch: Launch, owner: Owner, folder: Path) -> None:
-    if (ours := _owner(launch)) != owner:
-        raise ArchiveError(f"{folder}: is the archive of {owner}, not of {ours}; name another folder")
+def _same(launch: Launch, whose: Owner, folder: Path) -> None:
+    if (ours := owner(launch)) != whose:
+        raise ArchiveError(f"{folder}: is the archive of {whose}, not of {ours}; name another folder")
 
 
 def _same_columns(source: Source, columns: Columns) -> None:

@@ -34,7 +34,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class StageResult(Brief):
-    """A stage judged in one snapshot: KPIs, due events, and the verdict; ``evidence`` holds bad events of red KPIs."""
+    """A stage judged in one snapshot: KPIs, due events, and the verdict; ``evidence`` holds bad events of red KPIs.
+
+    ``archive`` names the one that earlier rows were taken from.
+    """
 
     soak: Soak
     kpis: tuple[KpiResult, ...]
@@ -46,6 +49,7 @@ class StageResult(Brief):
     database: str
     zone: str
     alpha: float
+    archive: str = ""
 
     def __getitem__(self, key: str) -> KpiResult | DueResult:
         return next(result for result in self.results if result.key == key)
@@ -215,9 +219,9 @@ def conclude(
     if stage.cut_short:  # it will never be over, and was not promoted
         items.append(Item("Soak", Status.AMBER, "cut short by the start of the next stage"))
     verdict = judge_stage(items, soak_over=stage.over or stage.cut_short)
-    return StageResult(
-        stage, kpis, dues, verdict, {}, clock, plan.name, str(launch.database.url), plan.timezone, plan.judge.alpha
-    )
+    archive = str(launch.archive.url) if launch.archive else ""
+    where = plan.name, str(launch.database.url), plan.timezone
+    return StageResult(stage, kpis, dues, verdict, {}, clock, *where, plan.judge.alpha, archive)
 
 
 def _item(result: KpiResult, stage: Soak, zone: ZoneInfo) -> Item:

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from golive_lib.deadline import Limits
-from golive_lib.engines import parse_address
+from golive_lib.engines import parse_address, parse_archive
 from golive_lib.errors import GoliveError, QueryError, SettingsError, UsageError
 from golive_lib.grid import SHAPES
 from golive_lib.occasions import following
@@ -26,6 +26,7 @@ from golive_lib.plan import choose_plan, read_plan
 from golive_lib.plan_types import Duration, instant
 from golive_lib.settings import (
     ADMIN_URL,
+    ARCHIVE,
     BACKUPS,
     DB_URL,
     DEMO_SCHEME,
@@ -102,6 +103,8 @@ def database(db_url: str | None, plan: Path | None) -> Iterator[None]:
     os.environ[PLAN] = str(chosen.resolve())
     os.environ[OUTPUTS] = str(outputs_folder(env).resolve())  # kernels work in the notebooks' folder
     os.environ[BACKUPS] = str(backups_folder(env).resolve())
+    if env.get(ARCHIVE):
+        os.environ[ARCHIVE] = parse_archive(env[ARCHIVE]).environment()
     if not is_demo(url):
         os.environ[DB_URL] = parse_address(url).environment()
         yield

@@ -65,7 +65,7 @@ class DuckSnapshot:
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, archive: Archive, limit: timedelta) -> None:
         self.cursor = cursor
-        self._archive = archive
+        self.archive = archive
         self._limit = limit.total_seconds()
         self.clock = Clock(archive.until, fixed=True)
 
@@ -84,7 +84,7 @@ class DuckSnapshot:
     @contextmanager
     def _ask(self, statement: Statement, sql: str, values: Mapping[str, Value]) -> Iterator[None]:
         """Run within the plan's time limit."""
-        if lacks := lacking(self._archive, statement, values):
+        if lacks := lacking(self.archive, statement, values):
             raise QueryFailed(lacks, reason=lacks)
         timer = threading.Timer(self._limit, self.cursor.interrupt)
         timer.start()

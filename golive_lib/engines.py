@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 from golive_lib.archive import DAY
 from golive_lib.errors import SettingsError
 from golive_lib.plan_types import instant
-from golive_lib.settings import DatabaseUrl, Secret, parse_url
+from golive_lib.settings import ARCHIVE, DatabaseUrl, Secret, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     import pandas as pd
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from golive_lib.statement import Statement, Value
 
 SCHEMA = "golive_archive"  # where an engine keeps the archive's views, one per source
+BEFORE = "golive_before"  # the value that says where the rows end that an archive is asked for, if it goes on elsewhere
 _INSTANT = timedelta(microseconds=1)
 READ = re.compile(rf'{SCHEMA}\."(\w+)"')
 _SPARK = re.compile(r"sc://(?P<place>[^/;@\s]+)/?(?P<options>(?:;[^;\s]*)*);?")
@@ -43,6 +45,14 @@ class Asked(Protocol):
         """Return the columns a statement would answer with, reading no row; raises QueryFailed."""
 
 
+class AskedOfArchive(Asked, Protocol):
+    """What an archive's snapshot answers."""
+
+    @property
+    def archive(self) -> Archive:
+        """Whose days there are, and which."""
+
+
 class Engine(Protocol):
     """Whatever answers the kit's statements, which are PostgreSQL's, as PostgreSQL would."""
 
@@ -58,6 +68,13 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Let go of what is open; the next snapshot opens it again."""
+
+
+class ArchiveEngine(Engine, Protocol):
+    """An engine that answers from an archive."""
+
+    def snapshot(self) -> AbstractContextManager[AskedOfArchive]:
+        """Open the archive's days; raises DatabaseError."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +126,18 @@ def parse_address(text: str) -> Address:
     return _spark(text.strip()) if scheme.lower() == "sc" else parse_url(text)
 
 
+def parse_archive(text: str) -> DuckUrl | SparkUrl:
+    """Return where ``GOLIVE_ARCHIVE`` leads: to a folder, asked through DuckDB, or to ``sc://…;archive=FOLDER``.
+
+    Raises SettingsError, which quotes no part that may be secret.
+    """
+    if text.startswith("sc:"):
+        return _spark(text.strip())
+    if "://" in text:
+        raise SettingsError(f"{ARCHIVE} is neither a folder nor sc://HOST:PORT/;archive=FOLDER")
+    return DuckUrl(Path(text.removeprefix("duckdb:")))
+
+
 def _spark(text: str) -> SparkUrl:
     shape = "it should be sc://HOST:PORT/;archive=FOLDER"
     match = _SPARK.fullmatch(text)
@@ -130,6 +159,22 @@ def archived(catalog: Mapping[str, Query]) -> dict[str, Query]:
     }
 
 
+def beside(catalog: Mapping[str, Query], first: datetime, end: datetime) -> dict[str, Query]:
+    """Return a catalogue whose sources leave the rows from ``first`` to ``end`` to an archive; all else stays."""
+    kept = f"at >= timestamptz '{first.isoformat()}' and at < timestamptz '{end.isoformat()}'"
+    return {
+        name: replace(query, body=f"select * from ({query.body}\n) golive_live where ({kept}) is not true")
+        if name.startswith("sources/") and timed(query)
+        else query
+        for name, query in catalog.items()
+    }
+
+
+def timed(source: Query | None) -> bool:
+    """Tell whether a source's rows have the instant that says on which day they are archived."""
+    return source is not None and ("at", "timestamptz") in source.columns
+
+
 def lacking(archive: Archive, statement: Statement, values: Mapping[str, Value]) -> str:
     """Name what a statement asks of an archive that is not in it; empty when everything is.
 
@@ -140,15 +185,20 @@ def lacking(archive: Archive, statement: Statement, values: Mapping[str, Value])
     for source in sorted(set(READ.findall(statement.sql))):
         days = archive.days(source)
         if not days:
-            return f"the archive has no {source}; see 'golive archive'"
+            return absent(archive, source)
         first, last = _asked(statement, values, days)
         missing = sorted({first, last, *(days[0] + i * DAY for i in range((days[-1] - days[0]).days))} - {*days})
         if missing:
-            why = next(
-                (problem for problem in archive.problems if problem.startswith(f"{source} of {missing[0]}:")), ""
-            )
-            return f"the archive lacks {why or f'{source} of {missing[0]}'}"
+            return absent(archive, source, missing[0])
     return ""
+
+
+def absent(archive: Archive, source: str, day: date | None = None) -> str:
+    """Say that an archive has no whole day of a source, or not this one, and what is wrong with it if it is there."""
+    if not day:
+        return f"the archive has no {source}; see 'golive archive'"
+    named = f"{source} of {day}"
+    return f"the archive lacks {next((p for p in archive.problems if p.startswith(f'{named}:')), named)}"
 
 
 def _asked(statement: Statement, values: Mapping[str, Value], days: Sequence[date]) -> tuple[date, date]:
@@ -160,7 +210,10 @@ def _asked(statement: Statement, values: Mapping[str, Value], days: Sequence[dat
         begins = at["as_of"] - timedelta(hours=float(values["hours"] or 0))
     ends = [(moment - _INSTANT).astimezone(UTC).date() for moment in at.values()]
     ends += [date.fromisoformat(str(values["day"]))] if "day" in values else []
-    return begins.astimezone(UTC).date() if begins else days[0], max(ends, default=days[-1])
+    first, last = begins.astimezone(UTC).date() if begins else days[0], max(ends, default=days[-1])
+    if BEFORE in values:
+        last = min(last, (instant(values[BEFORE], BEFORE) - _INSTANT).astimezone(UTC).date())
+    return min(first, last), last
 
 
 def _view(source: Query) -> str:

@@ -11,13 +11,23 @@ from zoneinfo import ZoneInfo
 
 from golive_lib.checks import CheckResult, Checks, run_check
 from golive_lib.db import Database
-from golive_lib.engines import DuckUrl, archived, parse_address
+from golive_lib.engines import DuckUrl, archived, parse_address, parse_archive
 from golive_lib.errors import QueryError, SettingsError
 from golive_lib.formats import Brief, show_people
 from golive_lib.plan import choose_plan, kit_folder, read_plan
 from golive_lib.plan_types import instant
 from golive_lib.query import compose, load
-from golive_lib.settings import DB_URL, DEMO_SCHEME, PLAN, SPARK_TOKEN, DatabaseUrl, Secret, environment, is_demo
+from golive_lib.settings import (
+    ARCHIVE,
+    DB_URL,
+    DEMO_SCHEME,
+    PLAN,
+    SPARK_TOKEN,
+    DatabaseUrl,
+    Secret,
+    environment,
+    is_demo,
+)
 from golive_lib.show import table
 
 if TYPE_CHECKING:
@@ -26,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from golive_lib.db import Clock
-    from golive_lib.engines import Asked, Engine, SparkUrl
+    from golive_lib.engines import ArchiveEngine, Asked, Engine, SparkUrl
     from golive_lib.plan import Plan
     from golive_lib.query import Param, Query
     from golive_lib.show import Html
@@ -62,7 +72,7 @@ class Environment(Brief, dict[str, str]):
 
 
 class Launch:
-    """A launch plan, its queries and a database to judge it from.
+    """A launch plan, its queries and a database to judge it from; ``archive`` has its earlier days, if there is one.
 
     ``frame`` answers a query as a DataFrame, ``table`` as a table to read, ``check`` and ``checks`` judge, ``sql``
     shows what runs; ``queries`` has what can be asked, ``plan`` the limits, ``zone`` the launch's time zone. Every
@@ -74,12 +84,18 @@ class Launch:
     """
 
     def __init__(
-        self, plan: Plan, queries: Mapping[str, Query], database: Engine, env: Mapping[str, str] | None = None
+        self,
+        plan: Plan,
+        queries: Mapping[str, Query],
+        database: Engine,
+        env: Mapping[str, str] | None = None,
+        archive: ArchiveEngine | None = None,
     ) -> None:
         self.plan = plan
         self.queries = queries
         self.database = database
         self.env: Mapping[str, str] = Environment(env or {})
+        self.archive = archive
 
     @property
     def postgres(self) -> Database:
@@ -221,7 +237,8 @@ def open_launch(db_url: str | None = None, *, plan: str | Path | None = None) ->
     """Open a launch: the plan given, else ``GOLIVE_PLAN``, else the nearest ``launch.toml``, else the kit's own.
 
     The database is ``db_url``, else ``GOLIVE_DB_URL`` from the environment or ``.env``. Connects on the first
-    question. Raises SettingsError, PlanError, QueryError.
+    question. Where ``GOLIVE_ARCHIVE`` is set, stages are judged from that archive's days, too. Raises SettingsError,
+    PlanError, QueryError.
     """
     env = environment(Path.cwd())
     url = db_url or env.get(DB_URL)
@@ -234,11 +251,12 @@ def open_launch(db_url: str | None = None, *, plan: str | Path | None = None) ->
     show_people(chosen.reports.show)
     queries, address = load_queries(chosen), parse_address(url)
     if isinstance(address, DatabaseUrl):
-        return Launch(chosen, queries, Database(address, chosen.database), env)
+        kept = _engine(parse_archive(env[ARCHIVE]), chosen, env) if env.get(ARCHIVE) else None
+        return Launch(chosen, queries, Database(address, chosen.database), env, kept)
     return Launch(chosen, Queries(archived(queries)), _engine(address, chosen, env), env)
 
 
-def _engine(address: DuckUrl | SparkUrl, plan: Plan, env: Mapping[str, str]) -> Engine:
+def _engine(address: DuckUrl | SparkUrl, plan: Plan, env: Mapping[str, str]) -> ArchiveEngine:
     if isinstance(address, DuckUrl):
         from golive_lib.duck import DuckDB  # noqa: PLC0415  half a second that a live launch need not wait
 

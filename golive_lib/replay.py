@@ -18,7 +18,7 @@ from golive_lib.judge import liveness
 from golive_lib.kpis import SILENCE, Soak, budgets, clustered, judge_minutes
 from golive_lib.plan_types import instant
 from golive_lib.stage import Item, judge_stage
-from golive_lib.telemetry import MINUTE, Telemetry, Window, minute_statement, read, time_indexed
+from golive_lib.telemetry import MINUTE, Telemetry, Window, minute_rows, read, time_indexed
 from golive_lib.verdicts import Rule, Status, Verdict
 
 if TYPE_CHECKING:
@@ -175,8 +175,7 @@ def _past_stages(
     for query, flags in flags_asked(plan):
         if query not in indexed:
             indexed[query] = time_indexed(snapshot, launch, window, query)
-        statement, values = minute_statement(snapshot, launch, window, query, flags, indexed=indexed[query])
-        frames[query] = snapshot.frame(statement, values)
+        frames[query], _ = minute_rows(snapshot, launch, window, query, flags, indexed=indexed[query])
     share = budgets(plan)
     return tuple(
         _PastStage(

@@ -188,5 +188,11 @@ def backups_folder(env: Mapping[str, str]) -> Path:
 
 
 def archive_folder(env: Mapping[str, str]) -> Path:
-    """Return where closed days are archived: ``GOLIVE_ARCHIVE``, else ``archive`` here; people's data, as a backup."""
-    return Path(env.get(ARCHIVE) or "archive")
+    """Return where closed days are archived: ``GOLIVE_ARCHIVE``, else ``archive`` here; people's data, as a backup.
+
+    Raises SettingsError where that is an address, which may be written to from elsewhere alone.
+    """
+    folder = (env.get(ARCHIVE) or "archive").removeprefix("duckdb:")
+    if "://" in folder:
+        raise SettingsError(f"{ARCHIVE} is an address, which is read from alone; name the folder to archive to")
+    return Path(folder)

@@ -75,7 +75,7 @@ class SparkSnapshot:
     def __init__(self, engine: SparkEngine, session: SparkSession, archive: Archive) -> None:
         self._engine = engine
         self._session = session
-        self._archive = archive
+        self.archive = archive
         self._views: set[str] = set()
         self.clock = Clock(archive.until, fixed=True)
 
@@ -94,11 +94,11 @@ class SparkSnapshot:
         return tuple(Origin(one.name, _type(one.dataType.simpleString()), None, None) for one in fields)
 
     def _data(self, statement: Statement, values: Mapping[str, Value]) -> DataFrame:
-        if lacks := lacking(self._archive, statement, values):
+        if lacks := lacking(self.archive, statement, values):
             raise QueryFailed(lacks, reason=lacks)
         sql = spark_sql(statement)
         for source in sorted({*READ.findall(statement.sql)} - self._views):
-            show(self._session, self._archive, self._engine.url.archive, source)
+            show(self._session, self.archive, self._engine.url.archive, source)
             self._views.add(source)
         return self._session.sql(sql, args={name: values[name] for name in statement.types})
 

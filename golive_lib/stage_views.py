@@ -43,7 +43,7 @@ def verdict(result: StageResult) -> Finding:
         else f"{_span(left)} left of {_span(soak.stage.soak)}" + ", cut short" * soak.cut_short,
         "Allowed error": f"α = {share(result.alpha)} over all KPIs and stages",
         "Launch": result.launch,
-        "Database": result.database,
+        "Database": result.database + f", and {result.archive}" * bool(result.archive),
     }
     outcome = result.outcome
     return Finding(outcome, verdict_banner(outcome.verdict, outcome.sentence, facts), result.record())
@@ -65,6 +65,7 @@ def _tile(one: KpiResult) -> Tile:
     value = reading(one)
     limit = _measure(one.kpi.limit, one.kpi.unit)
     note = f"limit {limit} · {share(counts.share) if counts.n else 'none'} of {number(counts.n)} {one.kpi.noun} bad"
+    note += f" · {one.telemetry.note}" if one.telemetry.note and one.kpi.percentile else ""
     spent = f" · {share(round(one.spent, 2))} of the error budget" if one.spent is not None else ""
     return Tile(one.kpi.title, value, note + spent, one.status)
 

@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from golive_lib.canary import judge_in, soak, stage_start
 from golive_lib.errors import DatabaseError, QueryFailed
 from golive_lib.plan_types import instant
-from golive_lib.telemetry import MINUTE, Telemetry, gather_earlier, minute_statement, nothing, read, time_indexed
+from golive_lib.spanning import added, joined
+from golive_lib.telemetry import MINUTE, Telemetry, gather_earlier, minute_rows, nothing, read, time_indexed
 from golive_lib.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
+
+    import pandas as pd
 
     from golive_lib.canary import StageResult
     from golive_lib.engines import Asked
@@ -98,14 +99,10 @@ class Watch:
         indexed = seen.indexed if seen else time_indexed(snapshot, launch, window, query)
         new = replace(window, since=max(window.since, min(seen.until, window.until) - self._again)) if seen else window
         self.asked.append(new)
-        statement, values = minute_statement(snapshot, launch, new, query, flags, indexed=indexed)
-        answer = snapshot.frame(statement, values)
-        filled = [answer[answer["n"].fillna(0) > 0]]
-        if seen:
-            filled.insert(0, seen.rows[seen.rows["minute"] < new.since])
-        rows = [frame for frame in filled if len(frame)]
+        answer, _ = minute_rows(snapshot, launch, new, query, flags, indexed=indexed)
+        before = [seen.rows[seen.rows["minute"] < new.since]] if seen else []
         earlier = self._earlier(snapshot, window, query, flags, indexed=indexed)
-        return _Seen(indexed, pd.concat(rows) if rows else filled[0], earlier, window.until)
+        return _Seen(indexed, joined([*before, answer]), earlier, window.until)
 
     def _earlier(
         self, snapshot: Asked, window: Window, query: str, flags: Sequence[str], *, indexed: bool
@@ -117,7 +114,7 @@ class Watch:
         if seen.until == window.until:
             return seen.earlier
         more = gather_earlier(snapshot, self.launch, replace(window, since=seen.until), query, flags, indexed=indexed)
-        return seen.earlier.set_index("day").add(more.set_index("day")).reset_index()
+        return added([seen.earlier, more])
 
     def _clock_changes(self, window: Window) -> bool:
         """Tell whether summer time begins or ends within these days: then hours overlap, and stretches do not add."""

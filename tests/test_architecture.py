@@ -66,6 +66,7 @@ LAYERS = (
     ("checks", "proof"),
     (
         "launch",
+        "spanning",
         "telemetry",
         "kpis",
         "due_events",

@@ -155,7 +155,7 @@ def test_another_duckdb_is_found_out(duck: Launch) -> None:
     with duck.database.snapshot() as snapshot, duckdb.connect() as plain:
         assert isinstance(snapshot, DuckSnapshot)
         plain.execute("set timezone = 'Asia/Beirut'")
-        found = examine(DuckSnapshot(plain, snapshot._archive, timedelta(minutes=1)).frame)
+        found = examine(DuckSnapshot(plain, snapshot.archive, timedelta(minutes=1)).frame)
     assert "integers divide to integers, their average does not" in {one.title for one in found}
     assert "durations are exact, whatever the unit" in {one.title for one in found}
 
@@ -249,7 +249,7 @@ def test_statement_has_a_time_limit(duck: Launch) -> None:
     """What takes longer than the plan allows is stopped."""
     with duck.database.snapshot() as snapshot:
         assert isinstance(snapshot, DuckSnapshot)
-        quick = DuckSnapshot(snapshot.cursor, snapshot._archive, timedelta(milliseconds=50))
+        quick = DuckSnapshot(snapshot.cursor, snapshot.archive, timedelta(milliseconds=50))
         endless = (
             "select sum(sqrt(a * b)) as n from generate_series(1, 1000000) x (a), generate_series(1, 1000000) y (b)"
         )

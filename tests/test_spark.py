@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -19,13 +20,16 @@ from pyspark.sql.connect.shell.progress import ProgressHandler
 from spark_server import SparkServer, spark_connect
 
 from golive_lib import Status, open_launch, series
+from golive_lib.archiving import Asked, archive_days
 from golive_lib.canary import flags_asked, judge_now
 from golive_lib.errors import ArchiveError, DatabaseError, QueryFailed
 from golive_lib.known_answers import examine
+from golive_lib.launch import Launch
 from golive_lib.query import compose
 from golive_lib.spark import SparkEngine
 from golive_lib.spark_sql import spark_sql
 from golive_lib.statement import Statement
+from golive_lib.telemetry import SPLIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,7 +38,6 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.shell.progress import StageInfo
 
     from golive_lib.demo import DemoDatabase
-    from golive_lib.launch import Launch
     from golive_lib.statement import Value
 
 FLAGS = flags_asked(open_launch("duckdb:none", plan=PLAN).plan)
@@ -136,6 +139,19 @@ def test_record_is_the_same_byte_for_byte(live: Launch, spark: Launch, percent: 
     assert json.dumps(ours.record()) == json.dumps(theirs.record())
     assert str(ours.outcome) == str(theirs.outcome)
     assert {one.status for one in ours.results} != {Status.UNKNOWN}
+
+
+def test_stage_spans_spark_and_the_live_database(live: Launch, server: SparkServer, tmp_path: Path) -> None:
+    """With an archive whose end lies in the midst of a stage, Spark's rows and PostgreSQL's add up to all of them."""
+    folder = tmp_path / "samia"
+    assert archive_days(live, folder, Asked(until=date(2026, 3, 24))).failures == []
+    kept = patient(f"{server.address}/;archive={folder}").database
+    assert isinstance(kept, SparkEngine)
+    both = Launch(live.plan, live.queries, live.database, live.env, kept)
+    found, wanted = (judge_now(launch, 100, as_of=NOW) for launch in (both, live))
+    kept.close()
+    assert json.dumps(found.record()) == json.dumps(wanted.record())
+    assert found.kpi("api_p95").telemetry.note == SPLIT
 
 
 class Killer(ProgressHandler):
