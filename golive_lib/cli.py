@@ -39,7 +39,17 @@ from golive_lib.console import (
 )
 from golive_lib.errors import GoliveError
 from golive_lib.plan import choose_plan, kit_folder
-from golive_lib.settings import BACKUPS, DB_URL, DEMO_SCHEME, OUTPUTS, PLAN, backups_folder, environment, outputs_folder
+from golive_lib.settings import (
+    ARCHIVE,
+    BACKUPS,
+    DB_URL,
+    DEMO_SCHEME,
+    OUTPUTS,
+    PLAN,
+    backups_folder,
+    environment,
+    outputs_folder,
+)
 from golive_lib.verdicts import EXIT_CODES, Status
 
 if TYPE_CHECKING:
@@ -83,6 +93,7 @@ def demo(
         begin_again(database_)  # it may have been rolled back
         os.environ.update(variables)
         os.environ[PLAN] = str(kit_folder() / "launch.toml")
+        os.environ[ARCHIVE] = ""  # one that is named is another launch's
         records = [*_eve(target), *cli_readiness.prepared(target), *run_all(["readiness", "sanity"], {}, target)]
         for stage in open_launch().plan.stages:
             records += run_all(["canary"], {"stage": f"{stage.percent:g}"}, target)
