@@ -26,6 +26,13 @@ KEPT_AS = {
 }
 
 
+# As Snapshot.csv gives it: what is in quotes is a text, be it empty, and may have lines of its own.
+_CSV = (
+    "read_csv($rows, auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
+    "allow_quoted_nulls = false, parallel = false, columns = $columns)"
+)
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How a server spells a value so that the other agrees (by type, else as text), hashes it, and counts with it."""
@@ -58,6 +65,14 @@ DUCKDB = Dialect(
     "md5({0})",
     "('0x' || left({0}, 15))::bigint",
 )
+
+
+def typed_copy(columns: Columns, key: str) -> str:
+    """Return DuckDB's statement that keeps ``$rows``, a CSV of texts by ``$columns``, as typed Parquet in ``$file``."""
+    named = [(quoted(name), KEPT_AS.get(type_, "varchar")) for name, type_ in columns]
+    typed = ", ".join(f"cast({name} as {type_}) as {name}" for name, type_ in named)
+    asked = f"select {typed} from {_CSV} order by {quoted(key)}"
+    return f"copy ({asked}) to $file (format parquet, compression zstd)"
 
 
 def figures_sql(columns: Columns, rows: str, dialect: Dialect) -> str:

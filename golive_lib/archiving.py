@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from golive_lib import archive as kept
-from golive_lib.archive_figures import DUCKDB, KEPT_AS, figures, figures_sql, quoted
+from golive_lib.archive_figures import DUCKDB, figures, figures_sql, quoted, typed_copy
 from golive_lib.archive_sources import chosen, first_day, last_closed, usual
 from golive_lib.errors import ArchiveError, QueryFailed
 from golive_lib.formats import mask
@@ -30,11 +30,6 @@ if TYPE_CHECKING:
     Say = Callable[[str], object]
 
 UNFINISHED = ".archive-"
-# As Snapshot.csv gives it: what is in quotes is a text, be it empty, and may have lines of its own.
-_CSV = (
-    "read_csv($rows, auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
-    "allow_quoted_nulls = false, parallel = false, columns = $columns)"
-)
 
 
 @dataclass(frozen=True)
@@ -161,17 +156,13 @@ class _Copy:
 
     def _copy(self, snapshot: Snapshot, day: date, file: Path) -> None:
         """Stream a day's rows as text, which loses nothing, and give each column its type in DuckDB."""
-        named = [(quoted(name), KEPT_AS.get(type_, "varchar")) for name, type_ in self.columns]
-        typed = ", ".join(f"cast({name} as {type_}) as {name}" for name, type_ in named)
-        texts = self.source.of_day(day, ", ".join(f"{name}::text as {name}" for name, _ in named))
+        texts = ", ".join(f"{quoted(name)}::text as {quoted(name)}" for name, _ in self.columns)
         rows = self.work / "rows.csv"
-        with rows.open("wb") as written, closing(snapshot.csv(*texts)) as blocks:
+        with rows.open("wb") as written, closing(snapshot.csv(*self.source.of_day(day, texts))) as blocks:
             written.writelines(blocks)
-        asked = f"select {typed} from {_CSV} order by {quoted(self.source.key)}"
-        columns = {name: "varchar" for name, _ in self.columns}
+        values = {"file": str(file), "rows": str(rows), "columns": {name: "varchar" for name, _ in self.columns}}
         try:
-            copy = f"copy ({asked}) to $file (format parquet, compression zstd)"
-            self.connection.execute(copy, {"file": str(file), "rows": str(rows), "columns": columns})
+            self.connection.execute(typed_copy(self.columns, self.source.key), values)
         except duckdb.DataError as error:
             raise ArchiveError(f"a value cannot be kept as it is: {mask(str(error).partition(chr(10))[0])}") from None
         finally:

@@ -190,7 +190,7 @@ def test_command_leaves_the_sample_and_the_ticket(clone: Clone, tmp_path: Path) 
     env = {**os.environ, "GOLIVE_DB_URL": demo.url, OUTPUTS: str(tmp_path)}
     run = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 3, run.stdout + run.stderr
-    folder = next(tmp_path.glob("*-aftercare-*"))
+    folder = next(tmp_path.glob("2*-aftercare-*"))
     assert "create index concurrently on public.piles (deck);" in (folder / "ticket.md").read_text()
     with (folder / "recordings.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 60

@@ -212,7 +212,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_is_said_and_nothing_is_half_done(tmp_path: Path, tiny_disk: Path) -> None:
     """A report that does not fit leaves no folder and no record, and never a green."""
-    big = notebook(tmp_path, "print('x' * 2_000_000)", GREEN)
+    big = notebook(tmp_path, "from IPython.display import HTML\nHTML('x' * 2_000_000)", GREEN)
     with pytest.raises(GoliveError, match="the report could not be written: No space left on device"):
         run(big, tiny_disk, Limits())
     assert visible(tiny_disk) == []
