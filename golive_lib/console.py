@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -164,6 +165,8 @@ def _run(work: Sequence[Run], limits: Limits | None) -> list[RunRecord]:
     from golive_lib import attempts  # noqa: PLC0415  as above
 
     kernels = warm_kernels()
+    gc.freeze()  # what is imported by now stays to the end, and need not be looked through again
+    gc.enable()
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

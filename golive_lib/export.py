@@ -131,7 +131,7 @@ class _Plotly:
 def _plotly() -> _Plotly:
     """Return plotly.js as gzip in base64, and as the source that the page's policy lets run."""
     code = files("plotly").joinpath("package_data", "plotly.min.js").read_bytes()
-    return _Plotly(base64.b64encode(gzip.compress(code, 9, mtime=0)).decode("ascii"), script_source(code))
+    return _Plotly(base64.b64encode(gzip.compress(code, 6, mtime=0)).decode("ascii"), script_source(code))
 
 
 def script_source(code: bytes) -> str:

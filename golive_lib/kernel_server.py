@@ -31,17 +31,23 @@ PRELOADED = (
     "plotly.graph_objs.bar",
     "plotly.graph_objs.scatter",
     "plotly.io._json",
-    "golive_lib.kpi_charts",
-    "golive_lib.stage_views",
-    "golive_lib.proof_views",
-    "golive_lib.aftercare_views",
-    "golive_lib.forecasts",
+    "golive_lib.charts",
+    "golive_lib.views",
 )
 OPTIONS = (
     "--IPKernelApp.extra_extensions=golive_lib.shells",  # the kit was imported before there was a shell
     "--HistoryManager.enabled=False",  # a run is nothing that somebody typed
 )
-LATER = ("scipy.special",)  # what some notebooks need, when there is nothing else to do
+# What some notebooks need too: loaded when nobody waits for a kernel.
+LATER = (
+    "golive_lib.launch",
+    "golive_lib.kpi_charts",
+    "golive_lib.stage_views",
+    "golive_lib.proof_views",
+    "golive_lib.aftercare_views",
+    "golive_lib.forecasts",
+    "scipy.special",
+)
 LARGEST = 1 << 20  # bytes of a request: an environment may be long
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
@@ -53,7 +59,7 @@ def serve(channel: socket.socket) -> None:
     later = list(LATER)
     while True:
         if later and not select.select([channel], [], [], 0)[0]:
-            importlib.import_module(later.pop())
+            importlib.import_module(later.pop(0))
             gc.freeze()
             continue
         message, files, _, _ = socket.recv_fds(channel, LARGEST, 1)

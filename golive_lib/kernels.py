@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PLAIN = [sys.executable, "-m", "ipykernel_launcher"]
 _SOCKETS = 5  # shell, iopub, stdin, heartbeat, control
 _LOOK_EVERY_S = 0.005
+_ENDS_WITHIN_S = 1.0  # usually; then it is waited for as ever
 
 
 class ForkProvisioner(LocalProvisioner):
@@ -46,11 +47,18 @@ class ForkProvisioner(LocalProvisioner):
             await asyncio.sleep(_LOOK_EVERY_S)
         return self.connection_info
 
+    async def shutdown_requested(self, restart: bool = False) -> None:  # noqa: ARG002  jupyter_client's
+        """Wait for the end that was asked for: jupyter_client itself would look only every tenth of a second."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _ENDS_WITHIN_S
+        while self.process and self.process.poll() is None and loop.time() < end:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_EVERY_S)
+
 
 class ForkClient(AsyncKernelClient):
     """A client of a kernel whose sockets are there: nothing is waited for but its first answer."""
 
-    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  jupyter_client's
+    async def wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  jupyter_client's
         """Wait as jupyter_client does, without its pause for messages that were sent before."""
         loop = asyncio.get_running_loop()
         end = loop.time() + (timeout or float("inf"))

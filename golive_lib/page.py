@@ -233,14 +233,14 @@ def _scoped(markup: str) -> str:
 
 
 def _scope_tables(soup: BeautifulSoup) -> None:
-    for header in soup.select("table th:not([scope])"):
-        header["scope"] = "col" if header.find_parent("thead") else "row"
-    for cell in soup.select("table :is(th, td)"):
-        cell["dir"] = "auto"
+    for cell in soup.find_all(["th", "td"]):
+        heads = cell.name == "th" and cell.find_parent("thead")
+        if cell.name == "th" and not cell.has_attr("scope"):
+            cell["scope"] = "col" if heads else "row"
+        if not heads:
+            cell["dir"] = "auto"
     for each in soup.find_all("table"):
         each["dir"] = "auto"  # as its headers read
-        for header in each.select("thead th"):
-            del header["dir"]
         each.wrap(
             soup.new_tag("div", attrs={"class": "scroll", "role": "region", "aria-label": "table", "tabindex": "0"})
         )

@@ -34,6 +34,7 @@ class WarmKernels:
             )
         self._channel = ours
         self._lock = threading.Lock()
+        self._kernels: list[ForkedKernel] = []
         self.closed = False
 
     @property
@@ -49,12 +50,16 @@ class WarmKernels:
             answer = self._channel.recv(32)
         if not answer:
             raise OSError("the kernel server has ended")
-        return ForkedKernel(int(answer))
+        kernel = ForkedKernel(int(answer))
+        self._kernels.append(kernel)
+        return kernel
 
     def close(self) -> None:
         """End the server, and with it every kernel that is left; once is enough."""
         self.closed = True
         self._channel.close()
+        if all(each.poll() is not None for each in self._kernels):  # nothing is left for it to tidy up
+            self._process.kill()
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -80,19 +85,27 @@ class ForkedKernel:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self._handle = os.pidfd_open(pid)  # the number cannot be another process's before this is closed
+        self._lock = threading.Lock()  # whoever closes the server asks too
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """Return None while it runs; its exit code is its parent's to know, so any end is 0."""
-        if self.returncode is None and select.select([self._handle], [], [], 0)[0]:
-            self._ended()
-        return self.returncode
+        with self._lock:
+            if self.returncode is None and select.select([self._handle], [], [], 0)[0]:
+                self.returncode = 0
+                os.close(self._handle)
+            return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end."""
-        if self.returncode is None and not select.select([self._handle], [], [], timeout)[0]:
-            raise subprocess.TimeoutExpired("kernel", timeout or 0)
-        return self._ended()
+        with self._lock:
+            handle = os.dup(self._handle) if self.returncode is None else None
+        if handle is not None:
+            ended = select.select([handle], [], [], timeout)[0]
+            os.close(handle)
+            if not ended:
+                raise subprocess.TimeoutExpired("kernel", timeout or 0)
+        return self.poll() or 0
 
     def send_signal(self, signum: int) -> None:
         """Send a signal; one that has ended needs none."""
@@ -107,9 +120,3 @@ class ForkedKernel:
     def kill(self) -> None:
         """End it."""
         self.send_signal(signal.SIGKILL)
-
-    def _ended(self) -> int:
-        if self.returncode is None:
-            self.returncode = 0
-            os.close(self._handle)
-        return self.returncode
