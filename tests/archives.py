@@ -12,9 +12,21 @@ from golive_lib.archiving import Asked, archive_days
 if TYPE_CHECKING:
     from golive_lib.demo import DemoDatabase
     from golive_lib.launch import Launch
+    from golive_lib.statement import Value
 
 PLAN = Path(__file__).parents[1] / "launch.toml"
 LATER = "2026-03-30T00:00:00Z"  # by then every day of the launch is closed
+NOW = "2026-03-25T22:00:00Z"  # the end of the last stage
+VALUES: dict[str, Value] = {
+    "as_of": "2026-03-24T20:30:00Z",
+    "since": "2026-03-24T14:00:00Z",
+    "golive_since": "2026-03-24T14:00:00Z",
+    "golive_until": "2026-03-24T20:00:00Z",
+    "golive_days": 3,
+    "golive_zone": "Asia/Beirut",
+    "golive_sample": 10_000,
+    "day": "2026-03-24",
+}
 
 
 def later(demo: DemoDatabase) -> Launch:

@@ -15,7 +15,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from archives import PLAN, archived, later
+from archives import NOW, PLAN, VALUES, archived, later
 
 from golive_lib import Status, open_launch, series
 from golive_lib.canary import flags_asked, judge_now
@@ -33,22 +33,9 @@ if TYPE_CHECKING:
     from golive_lib.demo import DemoDatabase
     from golive_lib.launch import Launch
     from golive_lib.query import Query
-    from golive_lib.statement import Value
 
 QUERIES = load([PLAN.parent / "queries"])
-# PostgreSQL itself knows no WITH of a WITH: such a query is asked as a check alone.
-ASKED = [name for name in QUERIES if name.startswith(("canary/", "health/")) and QUERIES[name].body[:5] != "with "]
-NOW = "2026-03-25T22:00:00Z"  # the end of the last stage
-VALUES: dict[str, Value] = {
-    "as_of": "2026-03-24T20:30:00Z",
-    "since": "2026-03-24T14:00:00Z",
-    "golive_since": "2026-03-24T14:00:00Z",
-    "golive_until": "2026-03-24T20:00:00Z",
-    "golive_days": 3,
-    "golive_zone": "Asia/Beirut",
-    "golive_sample": 10_000,
-    "day": "2026-03-24",
-}
+ASKED = [name for name in QUERIES if name.startswith(("canary/", "health/"))]
 
 
 @pytest.fixture(scope="module")

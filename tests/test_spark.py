@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
-from archives import PLAN, archived, later
+from archives import NOW, PLAN, VALUES, archived, later
 from plant import free_port
 from pyspark.sql.connect.shell.progress import ProgressHandler
 from spark_server import SparkServer, spark_connect
@@ -38,21 +38,9 @@ if TYPE_CHECKING:
     from pyspark.sql.connect.shell.progress import StageInfo
 
     from golive_lib.demo import DemoDatabase
-    from golive_lib.statement import Value
 
 FLAGS = flags_asked(open_launch("duckdb:none", plan=PLAN).plan)
 INFINITY = float("inf")
-NOW = "2026-03-25T22:00:00Z"  # the end of the last stage
-VALUES: dict[str, Value] = {
-    "as_of": "2026-03-24T20:30:00Z",
-    "since": "2026-03-24T14:00:00Z",
-    "golive_since": "2026-03-24T14:00:00Z",
-    "golive_until": "2026-03-24T20:00:00Z",
-    "golive_days": 3,
-    "golive_zone": "Asia/Beirut",
-    "golive_sample": 10_000,
-    "day": "2026-03-24",
-}
 
 
 @pytest.fixture(scope="module")

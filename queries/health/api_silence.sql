@@ -6,6 +6,7 @@
 -- needs: in_window > 0 and usual is not null and (requests >= 0.2 * usual or usual < :quiet)
 -- expect: true
 -- fix: Ask whether the app, the log or its shipping stopped in the slots listed; nothing about them can be judged.
+select * from (
 with slots as (
   select s.at from generate_series(
     date_bin(:slot_minutes * interval '1 minute', :as_of - :hours * interval '1 hour', timestamptz '2000-01-01 00:00Z'),
@@ -24,3 +25,4 @@ select at, max(requests) filter (where back = 0) as requests,
 from counted
 group by at
 order by at
+) answer
