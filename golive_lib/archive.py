@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003  pydantic reads it
 from dataclasses import dataclass as plain
 from datetime import UTC, date, datetime, time, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
@@ -16,6 +17,8 @@ from golive_lib.plan_types import STRICT
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from golive_lib.query import Query
 
 OWNER, ROWS, MANIFEST = "archive.json", "rows.parquet", "manifest.json"
 DAY = timedelta(days=1)
@@ -58,13 +61,23 @@ class Figures:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Kept:
-    """One day of a source: the digest of its file, and PostgreSQL's ``checks`` at the instant ``closed_at``."""
+    """One day of a source: the digest of its file, and PostgreSQL's ``checks`` at the instant ``closed_at``.
+
+    ``made_by`` is the digest of the source's SQL, ``earlier`` whether the source had rows before this day.
+    """
 
     rows: int
     sha256: str
     columns: Columns
     checks: Figures
     closed_at: AwareDatetime
+    made_by: str
+    earlier: bool
+
+
+def made_by(source: Query) -> str:
+    """Return the digest of a source's SQL: what its rows mean changes with it."""
+    return sha256(source.body.encode()).hexdigest()
 
 
 OWNERS: TypeAdapter[Owner] = TypeAdapter(Owner)

@@ -29,7 +29,7 @@ KEPT_AS = {
 # As Snapshot.csv gives it: what is in quotes is a text, be it empty, and may have lines of its own.
 _CSV = (
     "read_csv($rows, auto_detect = false, header = false, delim = ',', quote = '\"', escape = '\"', nullstr = '', "
-    "allow_quoted_nulls = false, parallel = false, columns = $columns)"
+    "allow_quoted_nulls = false, parallel = false, new_line = '\\n', max_line_size = 1073741824, columns = $columns)"
 )
 
 

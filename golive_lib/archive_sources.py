@@ -51,6 +51,13 @@ class Source:
         statement = self._ask(figures_sql(columns, self._of_day, POSTGRES))
         return figures(columns, snapshot.frame(statement, _bounds(day)).iloc[0].tolist())
 
+    def earlier(self, snapshot: Snapshot, day: date) -> bool:
+        """Tell whether the source has rows before a day; raises QueryFailed."""
+        key, cast = quoted(self.key), "" if self.key == "at" else "::date"
+        before = f"{key} >= '0001-01-01' and {key} < :golive_since{cast}"
+        answer = snapshot.frame(self._ask(f"select exists (select from {_ROWS} where {before}) as there"), _bounds(day))
+        return bool(answer["there"].iloc[0])
+
     def first(self, snapshot: Snapshot) -> date | None:
         """Return the day of the first row that has one; raises QueryFailed."""
         key = quoted(self.key)

@@ -18,7 +18,7 @@ from golive_lib.spanning import owner
 from golive_lib.storage_manifest import bounded_duckdb, workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import date
     from pathlib import Path
 
@@ -71,24 +71,25 @@ def archive_days(launch: Launch, folder: Path, asked: Asked, say: Say = lambda _
         with bounded_duckdb(work) as connection:
             connection.execute("set timezone = 'UTC'")
             connection.execute("set pandas_analyze_sample = 0")  # texts are texts, however few of a column are there
-            for source in sources:
-                if first:
-                    _archive(_Copy(archive, source, connection, work), source.days(first, end), done, say)
+            copies = [_Copy(archive, source, connection, work) for source in sources] if first else []
+            _archive([(day, copy) for copy in copies for day in copy.source.days(first or end.date(), end)], done, say)
         return done
 
 
-def _archive(copy: _Copy, days: Iterator[date], done: Done, say: Say) -> None:
-    there = copy.archive.days(copy.source.name)
-    for day in days:
-        if day in there:
+def _archive(asked: Iterable[tuple[date, _Copy]], done: Done, say: Say) -> None:
+    """Archive day by day, so that whoever judges meanwhile finds all sources at nearly the same end."""
+    failed = set[str]()
+    for day, copy in sorted(asked, key=lambda each: each[0]):
+        name = copy.source.name
+        if day in copy.archive.days(name):
             done.there += 1
-            continue
-        try:
-            done.rows += copy.keep(day, say)
-        except (QueryFailed, ArchiveError) as error:
-            done.failures.append(f"{copy.source.name} of {day}: {error}")
-            return
-        done.written += 1
+        elif name not in failed:
+            try:
+                done.rows += copy.keep(day, say)
+                done.written += 1
+            except (QueryFailed, ArchiveError) as error:
+                done.failures.append(f"{name} of {day}: {error}")
+                failed.add(name)
 
 
 def changed_days(launch: Launch, archive: Archive, asked: Asked, say: Say = lambda _: None) -> tuple[int, list[str]]:
@@ -110,6 +111,7 @@ def _changed(source: Source, day: date, manifest: kept.Kept) -> str:
     try:
         _same_columns(source, manifest.columns)
         with source.launch.postgres.snapshot() as snapshot:
+            snapshot.unhurried()
             return manifest.checks.differ(source.figures(snapshot, day))
     except (QueryFailed, ArchiveError) as error:
         return str(error)
@@ -132,10 +134,16 @@ class _Copy:
         """Archive one day and return its rows."""
         if self.archive.days(self.source.name):
             _same_columns(self.source, self.archive.columns(self.source.name))
+            makers = {each.made_by for each in self.archive.kept[self.source.name].values()}
+            if makers != {kept.made_by(self.source.query)}:
+                path = self.source.query.path
+                raise ArchiveError(f"the archive's days were made by another {path}; use another folder")
         folder, drafted = kept.place(self.archive.folder, self.source.name, day), self.work / kept.ROWS
         before = kept.read_kept(folder)
         with self.source.launch.postgres.snapshot() as snapshot:
+            snapshot.unhurried()  # a day may have more rows than a minute can read
             now, wanted = snapshot.clock.now, self.source.figures(snapshot, day)
+            earlier = self.source.earlier(snapshot, day)
             if before and (gone := before.checks.differ(wanted)):
                 raise ArchiveError(
                     f"its file is lost or changed, and the database has {gone}; remove {folder} to archive what it has"
@@ -145,7 +153,13 @@ class _Copy:
         for each in (folder.parent, folder):
             each.mkdir(mode=0o700, exist_ok=True)
         manifest = kept.Kept(
-            rows=wanted.rows, sha256=digest(drafted), columns=self.columns, checks=wanted, closed_at=now
+            rows=wanted.rows,
+            sha256=digest(drafted),
+            columns=self.columns,
+            checks=wanted,
+            closed_at=now,
+            made_by=kept.made_by(self.source.query),
+            earlier=earlier,
         )
         _place(drafted, folder)
         say(f"{self.source.name} of {day}: {manifest.rows:,} rows")
@@ -163,8 +177,10 @@ class _Copy:
         values = {"file": str(file), "rows": str(rows), "columns": {name: "varchar" for name, _ in self.columns}}
         try:
             self.connection.execute(typed_copy(self.columns, self.source.key), values)
-        except duckdb.DataError as error:
-            raise ArchiveError(f"a value cannot be kept as it is: {mask(str(error).partition(chr(10))[0])}") from None
+        except (duckdb.IOException, duckdb.OutOfMemoryException):
+            raise
+        except duckdb.Error as error:
+            raise ArchiveError(f"a value cannot be kept as it is: {_first_line(error)}") from None
         finally:
             rows.unlink()
 
@@ -190,11 +206,15 @@ def _written_in(folder: Path) -> Iterator[Path]:
         with workspace(folder, UNFINISHED) as work:
             yield work
     except (OSError, duckdb.Error) as error:
-        words = " ".join(str(error).split())
         raise ArchiveError(
-            f"{folder}: no more can be archived there, and what is there is whole: {words}\n"
+            f"{folder}: no more can be archived there, and what is there is whole: {_first_line(error)}\n"
             "  next: make room there, or name another folder"
         ) from None
+
+
+def _first_line(error: Exception) -> str:
+    """Return what an error says first: on its other lines DuckDB shows the row."""
+    return mask(str(error).partition("\n")[0])
 
 
 def _claim(launch: Launch, folder: Path, work: Path) -> None:

@@ -21,6 +21,7 @@ from rich.text import Text
 from golive_lib.deadline import Limits
 from golive_lib.engines import parse_address, parse_archive
 from golive_lib.errors import GoliveError, QueryError, SettingsError, UsageError
+from golive_lib.formats import show_people
 from golive_lib.grid import SHAPES
 from golive_lib.occasions import following
 from golive_lib.plan import choose_plan, read_plan
@@ -139,6 +140,7 @@ def run_all(
 
     os.environ[OUTPUTS] = str(outputs.resolve())
     plan = read_plan(choose_plan(os.environ.get(PLAN)))
+    show_people(plan.reports.show)
     root, digest = desk.home(plan), sha256(plan.path.read_bytes()).hexdigest()
     paths = [notebooks.find_notebook(name, root) for name in names]
     for old in desk.copies(root):

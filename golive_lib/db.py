@@ -119,6 +119,10 @@ class Snapshot:
         with self._ask(statement, "explain ", "", values):
             pass
 
+    def unhurried(self) -> None:
+        """Let statements of this snapshot run as long as they need, as a copy of many rows does."""
+        self._connection.exec_driver_sql("select set_config('statement_timeout', '0', true)")
+
     def export(self) -> str:
         """Return an id by which pg_dump reads these very rows, as long as this snapshot is open."""
         return str(self._connection.exec_driver_sql(_EXPORT).scalar_one())

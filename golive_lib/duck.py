@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from golive_lib.answers import Origin, frame
-from golive_lib.archive import ROWS, open_archive
+from golive_lib.archive import open_archive
 from golive_lib.db import Clock
 from golive_lib.duckdb_sql import duckdb_sql
-from golive_lib.engines import READ, SCHEMA, lacking
+from golive_lib.engines import READ, SCHEMA, foreign, lacking
 from golive_lib.errors import ArchiveError, DatabaseError, QueryFailed, Stopped
 from golive_lib.formats import mask
 from golive_lib.known_answers import believe
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from golive_lib.archive import Archive
     from golive_lib.engines import DuckUrl
-    from golive_lib.plan import DatabaseRules
+    from golive_lib.plan import Plan
     from golive_lib.statement import Value
 
 Config = dict[str, str | bool | int | float | list[str]]
@@ -103,9 +103,9 @@ class DuckSnapshot:
 class DuckDB:
     """An archive to read from through DuckDB: opened and examined on the first question."""
 
-    def __init__(self, url: DuckUrl, rules: DatabaseRules, config: Config = CONFIG) -> None:
+    def __init__(self, url: DuckUrl, plan: Plan, config: Config = CONFIG) -> None:
         self.url = url
-        self._rules = rules
+        self._plan = plan
         self._config = config
         self._opened: tuple[duckdb.DuckDBPyConnection, Archive] | None = None
 
@@ -121,7 +121,7 @@ class DuckDB:
         """
         try:
             connection, archive = self._opened or self._open()
-            asked = DuckSnapshot(connection.cursor(), archive, self._rules.statement_timeout)
+            asked = DuckSnapshot(connection.cursor(), archive, self._plan.database.statement_timeout)
         except (ArchiveError, duckdb.Error) as error:
             raise DatabaseError(str(error)) from None
         with asked.cursor:
@@ -133,6 +133,8 @@ class DuckDB:
 
     def _open(self) -> tuple[duckdb.DuckDBPyConnection, Archive]:
         archive = open_archive(self.url.folder)
+        if whose := foreign(archive, self._plan.name, self._plan.timezone):
+            raise ArchiveError(f"{self.url.folder}: {whose}")
         connection = duckdb.connect(config=dict(self._config))
         connection.execute("set timezone = 'UTC'")
         connection.execute(f"create schema {SCHEMA}")
@@ -148,9 +150,11 @@ class DuckDB:
         """Return a statement with its values written in, as DuckDB's command line runs it; raises QueryFailed."""
         written = Statement(statement.client_sql(values), {}, statement.parts)
 
+        archive = self._opened[1] if self._opened else open_archive(self.url.folder)
+
         def files(source: re.Match[str]) -> str:
-            place = escape(str(self.url.folder / source[1]))
-            return f"read_parquet({_text(f'{place}/*/{ROWS}')}, hive_partitioning = false)"
+            there = (self.url.folder / file.relative_to(archive.folder) for file in archive.files(source[1]))
+            return f"read_parquet([{', '.join(_text(str(file)) for file in there)}], hive_partitioning = false)"
 
         return _SETTINGS + READ.sub(files, duckdb_sql(written, pretty=True))
 

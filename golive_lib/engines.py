@@ -8,7 +8,7 @@ from datetime import UTC, date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from golive_lib.archive import DAY
+from golive_lib.archive import DAY, made_by
 from golive_lib.errors import SettingsError
 from golive_lib.plan_types import instant
 from golive_lib.settings import ARCHIVE, DatabaseUrl, Secret, parse_url
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 SCHEMA = "golive_archive"  # where an engine keeps the archive's views, one per source
 BEFORE = "golive_before"  # the value that says where the rows end that an archive is asked for, if it goes on elsewhere
 _INSTANT = timedelta(microseconds=1)
+_MADE = re.compile(rf'{SCHEMA}\."(\w+)" /\* (\w+) \*/')
 READ = re.compile(rf'{SCHEMA}\."(\w+)"')
 _SPARK = re.compile(r"sc://(?P<place>[^/;@\s]+)/?(?P<options>(?:;[^;\s]*)*);?")
 
@@ -179,9 +180,10 @@ def lacking(archive: Archive, statement: Statement, values: Mapping[str, Value])
     """Name what a statement asks of an archive that is not in it; empty when everything is.
 
     A source without a whole day, one with a day missing among its own, and a window that begins before its first day
-    or goes on after its last one. A window is known by the names the kit gives its ends; earlier days, which a launch
-    is compared with, are there or not as they are in a young database.
+    or goes on after its last one. A window is known by the names the kit gives its ends. Earlier days, which a launch
+    is compared with, may be missing where the database had none either. Nor is there what another source's SQL made.
     """
+    made = dict(_MADE.findall(statement.sql))
     for source in sorted(set(READ.findall(statement.sql))):
         days = archive.days(source)
         if not days:
@@ -190,7 +192,22 @@ def lacking(archive: Archive, statement: Statement, values: Mapping[str, Value])
         missing = sorted({first, last, *(days[0] + i * DAY for i in range((days[-1] - days[0]).days))} - {*days})
         if missing:
             return absent(archive, source, missing[0])
+        kept = archive.kept[source]
+        if BEFORE not in values and "golive_days" in values:
+            compared = first - int(values["golive_days"] or 0) * DAY
+            if compared < days[0] and kept[days[0]].earlier:
+                return absent(archive, source, days[0] - DAY)
+        other = next((day for day, each in kept.items() if each.made_by != made.get(source, each.made_by)), None)
+        if other:
+            return f"the archive's {source} of {other} was made by another sources/{source}.sql; archive it anew"
     return ""
+
+
+def foreign(archive: Archive, launch: str, timezone: str) -> str:
+    """Say whose archive it is when it is not of this launch; empty when it is."""
+    theirs = archive.owner
+    ours = (theirs.launch, theirs.timezone) == (launch, timezone)
+    return "" if ours else f"the archive is of {theirs}, not of {launch!r} in {timezone}"
 
 
 def absent(archive: Archive, source: str, day: date | None = None) -> str:
@@ -218,4 +235,4 @@ def _asked(statement: Statement, values: Mapping[str, Value], days: Sequence[dat
 
 def _view(source: Query) -> str:
     columns = ", ".join(f'"{name}"' for name, _ in source.columns)
-    return f'select {columns} from {SCHEMA}."{source.name.removeprefix("sources/")}"'
+    return f'select {columns} from {SCHEMA}."{source.name.removeprefix("sources/")}" /* {made_by(source)} */'

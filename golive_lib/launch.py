@@ -260,13 +260,13 @@ def _engine(address: DuckUrl | SparkUrl, plan: Plan, env: Mapping[str, str]) -> 
     if isinstance(address, DuckUrl):
         from golive_lib.duck import DuckDB  # noqa: PLC0415  half a second that a live launch need not wait
 
-        return DuckDB(address, plan.database)
+        return DuckDB(address, plan)
     try:
         from golive_lib.spark import SparkEngine  # noqa: PLC0415  likewise, and it is an extra
     except ModuleNotFoundError as error:
         raise SettingsError(f"{address}: {error.name} is missing; next: pip install 'golive[spark]'") from None
     token = env.get(SPARK_TOKEN)
-    return SparkEngine(address, plan.database, token=Secret(token) if token else None)
+    return SparkEngine(address, plan, token=Secret(token) if token else None)
 
 
 def load_queries(plan: Plan) -> Queries:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote
 
 from golive_lib.errors import SettingsError, UsageError
 from golive_lib.formats import mask
-from golive_lib.settings import is_url, parse_url
+from golive_lib.settings import is_url, parse_url, spark_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -26,7 +26,6 @@ _SHOWN_INSTEAD = r"(?:[•*]+|…|(?-i:PASSWORD))@"  # what the kit and people w
 _WITH_PASSWORD = re.compile(
     rf"\bpostgres(?:ql)?(?:\+\w+)?://[^\s:/@'\"]*:(?!{_SHOWN_INSTEAD})[^\s@/'\"<]+@", re.IGNORECASE
 )
-_TOKEN = re.compile(r"^sc://.*?;token=([^;\s]+)")  # of Spark Connect, in its address
 _KEY = re.compile(
     r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}|\bsb_secret_\w{8,}"  # JWTs; Supabase's
     r"|\b[sr]k_(?:live|test)_\w{10,}|\bwhsec_[\w+/=-]{10,}"  # Stripe's
@@ -42,7 +41,7 @@ def secrets_of(env: Mapping[str, str]) -> tuple[str, ...]:
         if name.startswith(NOTIFY):
             found += _address(value)
             continue
-        found += _TOKEN.findall(value)
+        found += spark_secrets(value)
         if not _NAMES.search(name) or (not name.startswith(_OURS) and len(value) < SHORTEST_ELSEWHERE):
             continue
         if is_url(value):

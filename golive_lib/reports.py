@@ -28,7 +28,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from golive_lib import engine
 from golive_lib.errors import ReportError
-from golive_lib.formats import plain
+from golive_lib.formats import mask_rows, plain
 from golive_lib.leaks import leak, secrets_of, without_places
 from golive_lib.ledger import Ledger
 from golive_lib.outcomes import outcome_of
@@ -184,6 +184,7 @@ def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: di
     # papermill notes where the files lay and what the environment was, which is nobody's business.
     for key in ("input_path", "output_path", "environment_variables"):
         notebook.metadata.get("papermill", {}).pop(key, None)
+    _mask(notebook)
     whole = {record.ipynb: nbformat.writes(notebook), record.html: _page(notebook, record)}
     texts = {path: without_places(text, _places()) for path, text in whole.items()}
     if record.error:
@@ -203,6 +204,18 @@ def _publish(folder: Path, notebook: NotebookNode, record: RunRecord, judged: di
             (folder / name).write_bytes(content)
         record = replace(record, files={name: sha256(content).hexdigest() for name, content in named.items()})
     return record
+
+
+def _mask(notebook: NotebookNode) -> None:
+    """Mask people's data in what cells print and show as text: a table is masked where it is made, a print is not."""
+    for output in (each for cell in notebook.cells for each in cell.get("outputs", [])):
+        if output.output_type == "stream":
+            output.text = mask_rows(output.text)
+        elif "text/plain" in output.get("data", {}):
+            output.data["text/plain"] = mask_rows(output.data["text/plain"])
+            html = output.data.get("text/html", "")
+            if html and "data:" not in html:  # a picture's letters may look like a number
+                output.data["text/html"] = mask_rows(html)
 
 
 def _on_paper(folder: Path, record: RunRecord, say: Callable[[str], object]) -> RunRecord:

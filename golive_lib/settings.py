@@ -33,6 +33,7 @@ _HOST = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:/\[\]]*)(?::(?P<port>\d*))?(?
 _SUPABASE = re.compile(
     r".*@db\.(?P<direct>[a-z0-9]+)\.supabase\.co|[^@]+\.(?P<pooled>[a-z0-9]+)@[a-z0-9.-]+\.pooler\.supabase\.com"
 )
+_SPARK_PLAIN = {"archive", "use_ssl", "user_id", "user_agent", "session_id"}
 _MAX_PORT = 65535
 _SHORTEST_SCRUBBED = 4
 
@@ -103,6 +104,13 @@ class DatabaseUrl:
         query = "&".join(f"{key}={quote(value, safe='')}" for key, value in self.options)
         authority = f"{quote(self.user, safe='')}{password}@{self._place}"
         return f"postgresql://{authority}/{quote(self.database, safe='')}{'?' + query if query else ''}"
+
+
+def spark_secrets(address: str) -> list[str]:
+    """Return what a Spark Connect address may hold of secrets, as written and decoded: the client sends each option."""
+    options = (option.partition("=") for option in address.split(";")[1:]) if address.startswith("sc://") else ()
+    values = [value for name, _, value in options if value and name not in _SPARK_PLAIN]
+    return [*values, *(decoded for value in values if (decoded := unquote(value)) != value)]
 
 
 def place_of(database: str) -> str:

@@ -76,9 +76,10 @@ def _pretty(result: object, printer: Any, _cycle: bool) -> None:  # noqa: ANN401
     printer.text(shown(result).text)
 
 
-def _rows(frame: Any) -> str:  # noqa: ANN401  pandas' own, imported only where it is there
+def _rows(frame: Any) -> str | None:  # noqa: ANN401  pandas' own, imported only where it is there
     """Show a DataFrame as pandas does, people's data masked."""
-    return mask_rows(frame._repr_html_())
+    html = frame._repr_html_()
+    return mask_rows(html) if html else None
 
 
 def _plain_rows(frame: object, printer: Any, _cycle: bool) -> None:  # noqa: ANN401  IPython's own type

@@ -5,6 +5,7 @@ What splits a launch is the instant of its rows, not of its events: a payment of
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
@@ -15,6 +16,9 @@ from golive_lib.archive import DAY, Owner, midnight
 from golive_lib.engines import BEFORE, absent, archived, beside, timed
 from golive_lib.errors import ArchiveError, DatabaseError, QueryFailed
 from golive_lib.launch import Launch
+
+# What makes one row of several, or of others' values.
+_GATHERING = re.compile(r"\b(?:group\s+by|over\s*\(|distinct(?!\s+from)|limit\b|exists\b)", re.IGNORECASE)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -80,6 +84,9 @@ def sides(snapshot: Asked, launch: Launch, query: str) -> Iterator[tuple[Side, .
         return
     if len(sources) > 1:
         _fail(f"it joins {' and '.join(sources)}, whose rows may lie on both sides of the archive's end")
+    if how := _GATHERING.search(launch.query(query).body):
+        said = " ".join(how[0].split())
+        _fail(f"it says {said!r}, so its rows are no events of their own, to be split between the archive and live")
     with ExitStack() as stack:
         try:
             asked = stack.enter_context(launch.archive.snapshot())

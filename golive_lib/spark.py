@@ -22,10 +22,11 @@ from pyspark.sql.connect.session import SparkSession
 from golive_lib.answers import Origin, frame
 from golive_lib.archive import ROWS
 from golive_lib.db import CONNECT_TIMEOUT_S, Clock, meaning
-from golive_lib.engines import READ, SCHEMA, lacking
+from golive_lib.engines import READ, SCHEMA, foreign, lacking
 from golive_lib.errors import DatabaseError, QueryFailed, SettingsError, Stopped
 from golive_lib.formats import mask
 from golive_lib.known_answers import believe
+from golive_lib.settings import spark_secrets
 from golive_lib.spark_archive import read_archive, show
 from golive_lib.spark_sql import spark_sql
 from golive_lib.statement import Statement
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from golive_lib.archive import Archive
     from golive_lib.engines import SparkUrl
-    from golive_lib.plan import DatabaseRules
+    from golive_lib.plan import Plan
     from golive_lib.settings import Secret
     from golive_lib.statement import Value
 
@@ -123,10 +124,11 @@ class SparkEngine:
     """Spark over an archive: connected on the first question, and believed once it answers as PostgreSQL does."""
 
     def __init__(
-        self, url: SparkUrl, rules: DatabaseRules, *, token: Secret | None = None, wait_s: float = CONNECT_TIMEOUT_S
+        self, url: SparkUrl, plan: Plan, *, token: Secret | None = None, wait_s: float = CONNECT_TIMEOUT_S
     ) -> None:
         self.url = url
-        self.timeout_s = rules.statement_timeout.total_seconds()
+        self.timeout_s = plan.database.statement_timeout.total_seconds()
+        self._plan = plan
         self._token = token
         self.wait_s = wait_s
         self._open: tuple[SparkSession, SparkSnapshot] | None = None
@@ -216,12 +218,15 @@ class SparkEngine:
             raise DatabaseError(f"{self.url}: is Spark {version}; the kit needs {oldest} or newer")
         for name, value in _SETTINGS.items():
             session.conf.set(name, value)
-        snapshot = SparkSnapshot(self, session, read_archive(session, self.url.archive))
+        archive = read_archive(session, self.url.archive)
+        if whose := foreign(archive, self._plan.name, self._plan.timezone):
+            raise DatabaseError(f"{self.url}: {whose}")
+        snapshot = SparkSnapshot(self, session, archive)
         believe(f"Spark {version} on {self.url.place}", snapshot.frame)
         return snapshot
 
     def _scrub(self, text: str) -> str:
-        secrets = re.findall(r"token=([^;]+)", self.url.remote.reveal())
+        secrets = spark_secrets(self.url.remote.reveal())
         for secret in [*secrets, *([self._token.reveal()] if self._token else [])]:
             text = text.replace(secret, "•••")
         return text

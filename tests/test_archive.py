@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
@@ -17,12 +17,15 @@ import psycopg
 import pytest
 from plant import change
 
+from golive_lib import series
 from golive_lib.archive import Archive, midnight, open_archive
 from golive_lib.archive_sources import chosen
 from golive_lib.archiving import Asked, archive_days, changed_days
-from golive_lib.errors import ArchiveError, BackupError, PlanError, UsageError
+from golive_lib.engines import archived, lacking
+from golive_lib.errors import ArchiveError, BackupError, DatabaseError, PlanError, UsageError
 from golive_lib.launch import Launch, open_launch
 from golive_lib.plan import read_plan
+from golive_lib.query import compose
 from golive_lib.storage_manifest import workspace
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from golive_lib.archiving import Done
     from golive_lib.demo import DemoDatabase, DemoServer
+    from golive_lib.statement import Value
 
     Clone = Callable[[], DemoDatabase]
 
@@ -465,7 +469,7 @@ def test_manifest_says_what_was_proven(healthy: DemoDatabase, tmp_path: Path) ->
     """Others read it: rows, digest, columns with their types, the figures, and when it was closed."""
     sirens(healthy, tmp_path)
     manifest = json.loads((tmp_path / "sirens" / f"day={DAY}" / "manifest.json").read_text())
-    assert list(manifest) == ["rows", "sha256", "columns", "checks", "closed_at"]
+    assert list(manifest) == ["rows", "sha256", "columns", "checks", "closed_at", "made_by", "earlier"]
     assert manifest["columns"] == [["at", "timestamptz"], ["cohort", "text"], ["answered_at", "timestamptz"]]
     assert manifest["checks"]["rows"] == manifest["rows"] > 0
     assert json.loads((tmp_path / "archive.json").read_text())["format"] == 1
@@ -532,3 +536,62 @@ def test_strange_folders_are_no_sources(healthy: DemoDatabase, tmp_path: Path) -
     (tmp_path / "sirens" / "day=2026-13-45").mkdir()
     with pytest.raises(ArchiveError, match="day=2026-13-45: is no day of the archive"):
         open_archive(tmp_path)
+
+
+def test_texts_of_any_lines_and_length_come_back(clone: Clone, tmp_path: Path) -> None:
+    """Whatever ends a line in a text, and a text of megabytes, is a value like another."""
+    demo = clone()
+    change(
+        demo,
+        "delete from api_logs where created_at < '2026-03-20' or created_at >= '2026-03-21'",
+        "update api_logs set path = (array[E'/a\\r', E'/b\\r\\nc', E'\\n', '', '\"', repeat('x', 3000000)])[n]"
+        " from (select id as i, row_number() over (order by created_at, id) as n from api_logs) o"
+        " where i = id and n < 7",
+    )
+    launch = opened(demo)
+    assert archive_days(launch, tmp_path, Asked(DAY, DAY, ("api_requests",))).failures == []
+    kept = read(open_archive(tmp_path), "api_requests", 'select path from api_requests order by "at" limit 6')
+    assert sorted(len(str(path)) for (path,) in kept) == [0, 1, 1, 3, 5, 3_000_000]
+
+
+def test_rows_made_by_another_sql_are_not_mixed(healthy: DemoDatabase, tmp_path: Path) -> None:
+    """A source whose SQL changed means something else: neither are its new days added, nor its old ones judged."""
+    launch, _ = sirens(healthy, tmp_path)
+    source = launch.queries["sources/sirens"]
+    changed = with_source(launch, f"select * from ({source.body}) s", source.columns)
+    done = archive_days(changed, tmp_path, Asked(DAY, DAY + timedelta(days=1), ("sirens",)))
+    said = f"the archive's days were made by another {source.path}; use another folder"
+    assert done.failures == [f"sirens of 2026-03-21: {said}"]
+    asked = compose(launch.queries["canary/sirens"], archived(changed.queries))
+    words = "the archive's sirens of 2026-03-20 was made by another sources/sirens.sql; archive it anew"
+    assert lacking(open_archive(tmp_path), asked, {"as_of": "2026-03-20T20:00:00Z"}) == words
+
+
+def test_days_that_were_never_archived_are_missing_where_they_are_compared_with(
+    healthy: DemoDatabase, tmp_path: Path
+) -> None:
+    """An archive begun later than its rows lacks the days before; one that has the first row lacks none."""
+    launch, _ = sirens(healthy, tmp_path)
+    asked = series.earlier_days(launch.queries["canary/sirens"], archived(launch.queries), ["late"], indexed=False)
+    span: dict[str, Value] = {
+        "golive_since": "2026-03-20T08:00:00Z",
+        "golive_until": "2026-03-20T20:00:00Z",
+        "golive_days": 2,
+    }
+    assert lacking(open_archive(tmp_path), asked, span) == "the archive lacks sirens of 2026-03-19"
+    first = launch.frame("canary/sirens")["at"].min().date()
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    archive_days(launch, whole, Asked(None, DAY, ("sirens",)))
+    assert first > DAY - timedelta(days=9)
+    assert lacking(open_archive(whole), asked, {**span, "golive_days": 9}) == ""
+
+
+def test_archive_of_another_launch_is_not_judged(healthy: DemoDatabase, tmp_path: Path) -> None:
+    """Another plan's name would stand over these rows."""
+    sirens(healthy, tmp_path / "kept")
+    plan = tmp_path / "launch.toml"
+    (tmp_path / "queries").mkdir()
+    plan.write_text((ROOT / "launch.toml").read_text().replace('name = "SAMIA TAROT', 'name = "OTHER'))
+    with pytest.raises(DatabaseError, match="the archive is of 'SAMIA TAROT"):
+        open_launch(f"duckdb:{tmp_path / 'kept'}", plan=plan).frame("canary/sirens")

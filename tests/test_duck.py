@@ -150,7 +150,7 @@ def test_another_duckdb_is_found_out(duck: Launch) -> None:
 def test_a_duckdb_that_differs_judges_nothing(duck: Launch) -> None:
     """It is refused on the first question, with what it answered and should have."""
     assert isinstance(duck.database.url, DuckUrl)
-    other = DuckDB(duck.database.url, duck.plan.database, {**CONFIG, "integer_division": False})
+    other = DuckDB(duck.database.url, duck.plan, {**CONFIG, "integer_division": False})
     words = r"the archive samia, by DuckDB is not believed: it answers 1 of .*\n  integers divide .* is \(\(3\.5, -3\.5"
     with pytest.raises(DatabaseError, match=words), other.snapshot():
         pass

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from golive_lib.archive import made_by
 from golive_lib.engines import SCHEMA, DuckUrl, SparkUrl, archived, parse_address
 from golive_lib.errors import SettingsError
 from golive_lib.query import load
@@ -64,6 +65,8 @@ def test_sources_alone_are_replaced() -> None:
     own = load([ROOT / "queries"])
     before = dict(own)
     changed = archived(own)
-    assert changed["sources/flags"].body == f'select "key", "value", "updated_at" from {SCHEMA}."flags"'
+    assert changed["sources/flags"].body == (
+        f'select "key", "value", "updated_at" from {SCHEMA}."flags" /* {made_by(own["sources/flags"])} */'
+    )
     assert {name for name in own if changed[name] != own[name]} == {n for n in own if n.startswith("sources/")}
     assert own == before

@@ -361,3 +361,22 @@ def test_page_that_cannot_be_made_is_said_before_anything_runs(
     assert "ReportError: a report's page cannot be made: " in done.stderr
     assert said in done.stderr
     assert not (tmp_path / "ran").exists()
+
+
+def test_what_a_notebook_prints_of_people_is_masked(tmp_path: Path) -> None:
+    """A print, a bare value and a list show nobody, on the page and in the notebook; a picture is left as it is."""
+    cells = (
+        "print('mona@example.com from 10.9.8.7')",
+        "['karim@example.com']",
+        "from IPython.display import HTML\nHTML('<p>rana@example.com</p>')",
+        'HTML(\'<img alt="" src="data:image/png;base64,+123456789012">\')',
+    )
+    path = notebook(tmp_path, *cells, GREEN)
+    record = execute(Run(path, {}, "", tmp_path / "out"))
+    for name in (record.html, record.ipynb):
+        text = (tmp_path / "out" / str(name)).read_text()
+        shown = text.partition("</main>")[0] if name == record.html else text
+        assert ("10.9.x.x" in shown, "m…@example.com" in shown or "m\\u2026@example.com" in shown) == (True, True)
+        assert "base64,+123456789012" in shown
+    outputs = [str(cell.get("outputs")) for cell in nbformat.read(tmp_path / "out" / str(record.ipynb), 4).cells]
+    assert not any(who in outputs_ for outputs_ in outputs for who in ("mona@", "karim@", "rana@", "10.9.8.7"))

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from golive_lib.canary import StageResult
     from golive_lib.demo import DemoDatabase
-    from golive_lib.plan import DatabaseRules
+    from golive_lib.plan import Plan
     from golive_lib.statement import Statement, Value
 
     Clone = Callable[[], DemoDatabase]
@@ -62,7 +62,7 @@ TABLES = {
 
 def spanning(live: Launch, folder: Path) -> Launch:
     """Return a launch with an archive beside it."""
-    kept = DuckDB(DuckUrl(folder), live.plan.database)
+    kept = DuckDB(DuckUrl(folder), live.plan)
     return Launch(live.plan, live.queries, live.database, live.env, kept)
 
 
@@ -181,8 +181,8 @@ def test_watch_finds_what_judging_anew_finds(whole: Launch, both: Launch, minute
 class Counting(DuckDB):
     """An engine that keeps what it was asked."""
 
-    def __init__(self, url: DuckUrl, rules: DatabaseRules) -> None:
-        super().__init__(url, rules)
+    def __init__(self, url: DuckUrl, plan: Plan) -> None:
+        super().__init__(url, plan)
         self.asked: list[str] = []
 
     @contextmanager
@@ -203,7 +203,7 @@ def test_watch_asks_a_settled_archive_once(healthy: DemoDatabase, whole: Launch,
     """What is final is kept: once its rows have settled, only new stretches of earlier days are asked for."""
     folder, end = tmp_path / "samia", datetime(2026, 3, 22, tzinfo=UTC)
     archived(healthy, folder, date(2026, 3, 21))
-    kept = Counting(DuckUrl(folder), whole.plan.database)
+    kept = Counting(DuckUrl(folder), whole.plan)
     both = Launch(whole.plan, whole.queries, whole.database, whole.env, kept)
     began = end - timedelta(hours=1)
     seen, alone = (Watch(launch, 10, started_at=began) for launch in (both, whole))
@@ -327,7 +327,7 @@ def test_archive_that_is_not_there_is_unknown(whole: Launch, tmp_path: Path) -> 
 
 def test_engine_that_differs_is_unknown(whole: Launch, copy: Path) -> None:
     """What is not believed is not asked."""
-    kept = DuckDB(DuckUrl(copy), whole.plan.database, {**CONFIG, "integer_division": False})
+    kept = DuckDB(DuckUrl(copy), whole.plan, {**CONFIG, "integer_division": False})
     reasons = unknown(Launch(whole.plan, whole.queries, whole.database, whole.env, kept))
     assert (len(reasons), "is not believed" in reasons["db_p95"], "\n" in reasons["db_p95"]) == (7, True, False)
 
@@ -348,7 +348,7 @@ class Falling(DuckDB):
 
 def test_engine_that_is_lost_is_unknown(whole: Launch, copy: Path) -> None:
     """The live database goes on, and a watch does not take it for its own connection."""
-    both = Launch(whole.plan, whole.queries, whole.database, whole.env, Falling(DuckUrl(copy), whole.plan.database))
+    both = Launch(whole.plan, whole.queries, whole.database, whole.env, Falling(DuckUrl(copy), whole.plan))
     reasons = {one.reason for one in Watch(both, 100).look(START + timedelta(hours=3)).kpis}
     assert reasons == {"the archive: the connection was lost"}
 
@@ -364,6 +364,20 @@ def test_query_of_two_sources_is_unknown(both: Launch) -> None:
     reasons = unknown(Launch(both.plan, queries, both.database, both.env, both.archive))
     words = "it joins calls and sirens, whose rows may lie on both sides of the archive's end"
     assert reasons == {"call_setup_p95": words}
+
+
+@pytest.mark.parametrize("how", ["group by 1, 2", "distinct", "limit 5"])
+def test_rows_that_are_no_events_of_their_own_are_unknown(both: Launch, how: str) -> None:
+    """A row made of several cannot be split between two sides."""
+    text = {
+        "group by 1, 2": "select date_trunc('hour', at) as at, cohort, 1.0::float8 as value, bool_or(false) as slow\n"
+        "from calls group by 1, 2\n",
+        "distinct": "select distinct at, cohort, 1.0::float8 as value, false as slow from calls\n",
+        "limit 5": "select at, cohort, 1.0::float8 as value, cohort is distinct from 'x' as slow from calls limit 5\n",
+    }[how]
+    query = parse(f"-- title: Calls?\n-- sources: calls\n{text}", name="canary/calls", path=PLAN)
+    reasons = unknown(Launch(both.plan, {**both.queries, query.name: query}, both.database, both.env, both.archive))
+    assert "so its rows are no events of their own" in reasons["call_setup_p95"]
 
 
 # Where it is named
