@@ -115,7 +115,8 @@ def spark_secrets(address: str) -> list[str]:
 
 def place_of(database: str) -> str:
     """Return a database's address as records tell it, without who was connected."""
-    return database.rpartition(" as ")[0]
+    place, connected, _ = database.rpartition(" as ")
+    return place if connected else database  # an archive is asked by nobody in particular
 
 
 def is_url(text: str) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golive_lib.errors import SettingsError
-from golive_lib.settings import Secret, environment, outputs_folder, parse_url
+from golive_lib.settings import Secret, environment, outputs_folder, parse_url, place_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,3 +101,16 @@ def test_environment_wins_over_the_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("GOLIVE_DB_URL=from-file\nGOLIVE_OUTPUTS=there\n")
     env = environment(tmp_path, {"GOLIVE_DB_URL": "from-process"})
     assert (env["GOLIVE_DB_URL"], str(outputs_folder(env))) == ("from-process", "there")
+
+
+@pytest.mark.parametrize(
+    ("database", "place"),
+    [
+        ("samia on db:5432 as golive_ro", "samia on db:5432"),
+        ("samia on db:5432 as golive_ro, and the archive kept, by DuckDB", "samia on db:5432"),
+        ("the archive kept, by DuckDB", "the archive kept, by DuckDB"),
+    ],
+)
+def test_place_is_the_address_without_the_role(database: str, place: str) -> None:
+    """Runs are of one database whoever asked; two archives are two databases."""
+    assert place_of(database) == place
