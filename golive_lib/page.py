@@ -237,8 +237,9 @@ def _scope_tables(soup: BeautifulSoup) -> None:
         heads = cell.name == "th" and cell.find_parent("thead")
         if cell.name == "th" and not cell.has_attr("scope"):
             cell["scope"] = "col" if heads else "row"
-        if not heads:
-            cell["dir"] = "auto"
+        cell["dir"] = "auto"
+        if heads:
+            del cell["dir"]
     for each in soup.find_all("table"):
         each["dir"] = "auto"  # as its headers read
         each.wrap(
@@ -285,8 +286,7 @@ def _numbered(blocks: Sequence[Block]) -> Iterator[Block]:
 
 
 def _highlighted(source: str) -> str:
-    lexer = Highlight2HTML(pygments_lexer="python3")
-    return str(lexer(source))
+    return str(Highlight2HTML(pygments_lexer="python3")(source))
 
 
 def _terminal(text: str) -> str:
