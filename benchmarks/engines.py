@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from golive_lib import open_launch
 from golive_lib.canary import flags_asked, judge_now, soak
+from golive_lib.events import Window, minute_statement, time_indexed
 from golive_lib.plan_types import instant
-from golive_lib.telemetry import Window, minute_statement, time_indexed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,7 +50,7 @@ def minutes(launch: Launch, window: Window) -> tuple[int, float]:
     times = []
     with launch.database.snapshot() as snapshot:
         indexed = time_indexed(snapshot, launch, window, QUERY)
-        statement, values = minute_statement(snapshot, launch, window, QUERY, flags, indexed=indexed)
+        statement, values = minute_statement(snapshot, launch, window, QUERY, flags, lean=indexed)
         for _ in range(TIMES):
             began = time.perf_counter()
             frame = snapshot.frame(statement, values)

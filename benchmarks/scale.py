@@ -35,8 +35,8 @@ from scale_ways import COLUMNS, KPIS, window
 from golive_lib import Launch, open_launch
 from golive_lib.demo.build import CLOCK
 from golive_lib.demo.server import DemoServer
+from golive_lib.events import MINUTE, minute_statement
 from golive_lib.plan import kit_folder
-from golive_lib.telemetry import MINUTE, minute_statement
 from golive_lib.watch import Watch
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def in_database(place: Place) -> Iterator[tuple[str, Cost]]:
         for hours in (2, 24) if index else (24,):
             span, launch = window(hours), place.launch
             with launch.database.snapshot() as snapshot:
-                asked = minute_statement(snapshot, launch, span, "canary/api", KPIS, indexed=index is not None)
+                asked = minute_statement(snapshot, launch, span, "canary/api", KPIS, lean=index is not None)
             if index == COVERING:
                 inside = f"created_at >= '{span.since}' and created_at < '{span.until}'"
                 floor = f"select {COLUMNS} from public.api_logs where {inside}"

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from golive_lib import open_launch
 from golive_lib.demo.build import CLOCK
-from golive_lib.telemetry import Window, minute_statement
+from golive_lib.events import Window, minute_statement
 
 KPIS = ("slow", "failed")
 COLUMNS = "created_at, response_time_ms, status_code, flat_tables"
@@ -29,7 +29,7 @@ def kit(url: str, plan: Path, hours: float) -> float:
     launch = open_launch(url, plan=plan)
     began = time.perf_counter()
     with launch.database.snapshot() as snapshot:
-        statement, values = minute_statement(snapshot, launch, window(hours), "canary/api", KPIS, indexed=True)
+        statement, values = minute_statement(snapshot, launch, window(hours), "canary/api", KPIS, lean=True)
         snapshot.frame(statement, values)
     return began
 

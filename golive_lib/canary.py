@@ -11,11 +11,12 @@ import pandas as pd
 
 from golive_lib.due_events import DueResult, judge_dues
 from golive_lib.errors import PlanError, QueryFailed
+from golive_lib.events import MINUTE, Window, bad_events
 from golive_lib.formats import Brief, clock, number, share
 from golive_lib.kpis import KpiResult, Soak, budgets, judge_kpi
 from golive_lib.plan_types import instant
 from golive_lib.stage import Item, StageVerdict, judge_stage
-from golive_lib.telemetry import MINUTE, Window, bad_events, gather
+from golive_lib.telemetry import gather
 from golive_lib.verdicts import Outcome, Status, Verdict, worst
 
 if TYPE_CHECKING:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from golive_lib.errors import PlanError, QueryFailed
+from golive_lib.events import DAY, MINUTE, Window, before_launch, earlier_days, time_indexed
 from golive_lib.kpis import budgets
 from golive_lib.plan_types import instant
 from golive_lib.power import Forecast, design_effect, forecast
-from golive_lib.telemetry import MINUTE, Window, gather_earlier, time_indexed
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.plan import Kpi
-
-DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,8 @@ def before(launch: Launch, percent: float, *, started_at: datetime | str | None 
 def _days(snapshot: Asked, launch: Launch, window: Window, kpi: Kpi) -> list[int]:
     """Count the events of each earlier day whose same hours are over, from the first day that had any."""
     indexed = time_indexed(snapshot, launch, window, kpi.query)
-    counted = gather_earlier(snapshot, launch, window, kpi.query, [kpi.bad], indexed=indexed)
+    counted = earlier_days(snapshot, launch, window, kpi.query, [kpi.bad], indexed=indexed)
+    counted = before_launch(launch, window, counted)
     over = [window.until - int(day) * DAY <= window.as_of for day in counted["day"]]
     days = [int(n) for n in counted["n"][over]]
     while days and not days[-1]:  # the latest comes first, and a log may be younger than a week

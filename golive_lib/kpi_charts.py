@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from golive_lib.charts import BLUE, GREY, TIME, figure, limit_line, time_axis
+from golive_lib.events import MINUTE
 from golive_lib.evidence import intervals
 from golive_lib.formats import local, number, share
 from golive_lib.show import Chart
-from golive_lib.telemetry import MINUTE
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from golive_lib.compare import Comparison, Dilution, TrafficShare, compare, dilution, traffic_share
+from golive_lib.events import MINUTE
 from golive_lib.evidence import split_alpha
 from golive_lib.formats import Brief, share
 from golive_lib.judge import Budget, Counts, Judgement, Liveness, judge_watch, liveness
 from golive_lib.power import design_effect
-from golive_lib.telemetry import MINUTE
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:

@@ -13,12 +13,13 @@ import pandas as pd
 from golive_lib.canary import flags_asked
 from golive_lib.due_events import judge_dues
 from golive_lib.errors import PlanError
+from golive_lib.events import MINUTE, Window, minute_rows
 from golive_lib.evidence import interval
 from golive_lib.judge import liveness
 from golive_lib.kpis import SILENCE, Soak, budgets, clustered, judge_minutes
 from golive_lib.plan_types import instant
 from golive_lib.stage import Item, judge_stage
-from golive_lib.telemetry import MINUTE, Telemetry, Window, minute_rows, read, time_indexed
+from golive_lib.telemetry import Telemetry, read
 from golive_lib.verdicts import Rule, Status, Verdict
 
 if TYPE_CHECKING:
@@ -149,11 +150,10 @@ def _past_days(snapshot: Asked, launch: Launch, now: datetime, days: int) -> dic
     planned = schedule(launch.plan, now)
     first, end = planned[0][1], max(start + stage.soak for stage, start in planned)
     nearest = max(-((min(first, now) - end) // timedelta(days=1)), 1)
-    indexed: dict[str, bool] = {}
     past = {}
     for back in range(nearest, nearest + days):
         soaks = [_shifted(launch, stage, start, back) for stage, start in planned]
-        past[soaks[0].started_at.astimezone(launch.zone).date()] = _past_stages(snapshot, launch, soaks, indexed)
+        past[soaks[0].started_at.astimezone(launch.zone).date()] = _past_stages(snapshot, launch, soaks)
     return past
 
 
@@ -165,17 +165,13 @@ def _shifted(launch: Launch, stage: Stage, start: datetime, days: int) -> Soak:
     return Soak(stage, began, ends, ends - -(-launch.plan.judge.maturity // MINUTE) * MINUTE)
 
 
-def _past_stages(
-    snapshot: Asked, launch: Launch, soaks: list[Soak], indexed: dict[str, bool]
-) -> tuple[_PastStage, ...]:
+def _past_stages(snapshot: Asked, launch: Launch, soaks: list[Soak]) -> tuple[_PastStage, ...]:
     """Ask each query once for the whole stretch, and cut it into stages."""
     plan, began, ended = launch.plan, soaks[0].started_at, max(soak.ends for soak in soaks)
     window = Window(began, began + -((began - ended) // MINUTE) * MINUTE, ended)
     frames = {}
     for query, flags in flags_asked(plan):
-        if query not in indexed:
-            indexed[query] = time_indexed(snapshot, launch, window, query)
-        frames[query], _ = minute_rows(snapshot, launch, window, query, flags, indexed=indexed[query])
+        frames[query] = minute_rows(snapshot, launch, window, query, flags)
     share = budgets(plan)
     return tuple(
         _PastStage(
@@ -191,10 +187,10 @@ def _past(soak: Soak, kpi: Kpi, budget: Budget, frame: pd.DataFrame) -> _Past:
     """Read one KPI of one past stage from all cohorts' rows together: nothing was rolled out yet."""
     window = Window(soak.started_at, soak.ends, soak.ends)
     counts = ["n", f"{kpi.bad}_bad", f"{kpi.bad}_unsure"]
-    inside = frame[(frame["minute"] >= window.since) & (frame["minute"] < window.until) & frame["n"].gt(0)]
+    inside = frame[(frame["minute"] >= window.since) & (frame["minute"] < window.until)]
     whole = inside.groupby("minute", as_index=False).agg({**dict.fromkeys(counts, "sum"), "newest": "max"})
     none = pd.DataFrame({"n": [], f"{kpi.bad}_bad": [], "labelled": []})
-    telemetry = read(window, whole.assign(cohort=None), kpi.bad, earlier=none)
+    telemetry = read(window, whole.assign(canary=None), kpi.bad, earlier=none)
     newest = telemetry.canary.newest
     live = liveness(telemetry.everyone, (), soak.ends - newest if newest else None, kpi.freshness)
     return _Past(kpi, budget, telemetry, live)

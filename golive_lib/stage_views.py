@@ -11,8 +11,8 @@ import pandas as pd
 
 from golive_lib.formats import MISSING, duration, moment, number, share
 from golive_lib.kpis import KpiResult
+from golive_lib.series import PERCENTILES
 from golive_lib.show import Html, Tile, mask, table, tiles, verdict_banner
-from golive_lib.telemetry import PERCENTILES
 from golive_lib.views import Finding
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from golive_lib.canary import flags_asked
 from golive_lib.errors import QueryFailed
+from golive_lib.events import Window, minute_statement
 from golive_lib.formats import missing, number
-from golive_lib.telemetry import Window, minute_statement
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _columns_read(snapshot: Snapshot, launch: Launch, source: Query, relation: s
         if name not in launch.query(query).sources:
             continue
         try:
-            asked, values = minute_statement(snapshot, launch, window, query, flags, indexed=False)
+            asked, values = minute_statement(snapshot, launch, window, query, flags, lean=False)
             explaining = replace(asked, sql=f"explain (verbose, format json) {asked.sql}")
             plan = snapshot.frame(explaining, values).iloc[0, 0]
         except QueryFailed:

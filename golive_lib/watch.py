@@ -7,35 +7,54 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from golive_lib.canary import judge_in, soak, stage_start
 from golive_lib.errors import DatabaseError, QueryFailed
+from golive_lib.events import MINUTE, before_launch, earlier_days, earlier_minutes, minute_rows, time_indexed
 from golive_lib.plan_types import instant
-from golive_lib.spanning import added, joined
-from golive_lib.telemetry import MINUTE, Telemetry, gather_earlier, minute_rows, nothing, read, time_indexed
+from golive_lib.spanning import joined
+from golive_lib.telemetry import Telemetry, nothing, read
 from golive_lib.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    import pandas as pd
-
     from golive_lib.canary import StageResult
     from golive_lib.engines import Asked
+    from golive_lib.events import Window
     from golive_lib.launch import Launch
-    from golive_lib.telemetry import Window
 
 REREAD = 5 * MINUTE  # matured minutes that are asked again: a row may commit later than the plan thinks
+AHEAD = 60 * MINUTE  # of earlier days' minutes that are asked in one go
 LONGEST_PAUSE = 60.0
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What one query has answered so far: rows up to ``until``, and earlier days' counts over the same stretch."""
+class _Days:
+    """Counts of earlier days' hours: ``whole`` up to a window's ``end``, and ``more`` by the minute up to ``until``."""
 
     indexed: bool
+    whole: pd.DataFrame
+    end: datetime
+    more: pd.DataFrame
+    until: datetime
+
+    def up_to(self, end: datetime) -> pd.DataFrame:
+        """Return the counts per day up to an instant from ``end`` to ``until``."""
+        if self.more.empty:
+            return self.whole
+        over = self.more["minute"] + pd.to_timedelta(self.more["day"], unit="D") < end
+        more = self.more[over].drop(columns="minute").groupby("day").sum()
+        return self.whole.set_index("day").add(more, fill_value=0).reset_index()
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one query has answered so far: rows up to ``until``."""
+
     rows: pd.DataFrame
-    earlier: pd.DataFrame
     until: datetime
 
 
@@ -70,6 +89,7 @@ class Watch:
         self.started_at = stage_start(launch.plan, self.stage, given)
         self.asked: list[Window] = []
         self._seen: dict[str, _Seen] = {}
+        self._days: dict[str, _Days] = {}
         self._again = -(-launch.plan.judge.maturity // MINUTE) * MINUTE + REREAD
 
     def look(self, as_of: datetime | None = None) -> StageResult:
@@ -91,38 +111,40 @@ class Watch:
     ) -> dict[str, Telemetry]:
         """Stand in for ``telemetry.gather``: a question that fails leaves what was seen for the next look."""
         try:
-            seen = self._ask(snapshot, launch, window, query, flags)
+            days = self._earlier(snapshot, window, query, flags)
+            seen = self._ask(snapshot, window, query, flags)
         except QueryFailed as failure:
             return {flag: nothing(window, failure.reason) for flag in flags}
         self._seen[query] = seen
-        return {flag: read(window, seen.rows, flag, earlier=seen.earlier) for flag in flags}
+        earlier = before_launch(launch, window, days)
+        return {flag: read(window, seen.rows, flag, earlier=earlier) for flag in flags}
 
-    def _ask(self, snapshot: Asked, launch: Launch, window: Window, query: str, flags: Sequence[str]) -> _Seen:
+    def _ask(self, snapshot: Asked, window: Window, query: str, flags: Sequence[str]) -> _Seen:
         seen = self._seen.get(query)
-        indexed = seen.indexed if seen else time_indexed(snapshot, launch, window, query)
         new = replace(window, since=max(window.since, min(seen.until, window.until) - self._again)) if seen else window
         self.asked.append(new)
-        answer, _ = minute_rows(snapshot, launch, new, query, flags, indexed=indexed)
+        answer = minute_rows(snapshot, self.launch, new, query, flags)
         before = [seen.rows[seen.rows["minute"] < new.since]] if seen else []
-        earlier = self._earlier(snapshot, window, query, flags, indexed=indexed)
-        return _Seen(indexed, joined([*before, answer]), earlier, window.until)
+        return _Seen(joined([*before, answer]), window.until)
 
-    def _earlier(
-        self, snapshot: Asked, window: Window, query: str, flags: Sequence[str], *, indexed: bool
-    ) -> pd.DataFrame:
-        """Return the same hours of earlier days: theirs are final, so only the new stretch is asked and added."""
-        seen = self._seen.get(query)
-        if seen is None or seen.until > window.until or self._clock_changes(window):
-            return gather_earlier(snapshot, self.launch, window, query, flags, indexed=indexed)
-        if seen.until == window.until:
-            return seen.earlier
-        more = gather_earlier(snapshot, self.launch, replace(window, since=seen.until), query, flags, indexed=indexed)
-        return added([seen.earlier, more])
+    def _earlier(self, snapshot: Asked, window: Window, query: str, flags: Sequence[str]) -> pd.DataFrame:
+        """Return the same hours of earlier days: they are over, so those of the next hour are asked at once."""
+        days = self._days.get(query)
+        if days is None or window.until < days.end or self._clock_changes(window):
+            indexed = time_indexed(snapshot, self.launch, window, query)
+            whole = earlier_days(snapshot, self.launch, window, query, flags, indexed=indexed)
+            days = _Days(indexed, whole, window.until, pd.DataFrame(), window.until)
+        elif days.until < window.until:
+            ahead = replace(window, since=days.until, until=window.until + AHEAD)
+            more = earlier_minutes(snapshot, self.launch, ahead, query, flags, indexed=days.indexed)
+            days = replace(days, more=joined([days.more, more]), until=ahead.until)
+        self._days[query] = days
+        return days.up_to(window.until)
 
     def _clock_changes(self, window: Window) -> bool:
         """Tell whether summer time begins or ends within these days: then hours overlap, and stretches do not add."""
         days = timedelta(days=self.launch.plan.judge.days + 1)
-        ends = (at.astimezone(self.launch.zone).utcoffset() for at in (window.since - days, window.until))
+        ends = (at.astimezone(self.launch.zone).utcoffset() for at in (window.since - days, window.until + AHEAD))
         return len(set(ends)) > 1
 
 

@@ -67,6 +67,7 @@ LAYERS = (
     (
         "launch",
         "spanning",
+        "events",
         "telemetry",
         "kpis",
         "due_events",

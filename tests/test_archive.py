@@ -372,7 +372,7 @@ def test_other_columns_than_before_are_refused(healthy: DemoDatabase, tmp_path: 
     body = "select requested_at as at, status from emergency_calls"
     other = with_source(launch, body, (("at", "timestamptz"), ("status", "text")))
     done = archive_days(other, tmp_path, Asked(DAY, date(2026, 3, 21), ("sirens",)))
-    assert "other columns than the archive: answered_at timestamptz, cohort text, status text" in done.failures[0]
+    assert "other columns than the archive: answered_at timestamptz, canary boolean, status text" in done.failures[0]
     assert changed_days(other, open_archive(tmp_path), Asked())[1][0].startswith(
         "sirens of 2026-03-20: queries/sources"
     )
@@ -383,10 +383,12 @@ def test_days_of_two_shapes_are_named(healthy: DemoDatabase, tmp_path: Path) -> 
     """A manifest with other columns, from elsewhere, is no part of the archive."""
     sirens(healthy, tmp_path, DAY, date(2026, 3, 21))
     path = tmp_path / "sirens" / f"day={DAY}" / "manifest.json"
-    path.write_text(path.read_text().replace('"cohort"', '"group"'))
+    path.write_text(path.read_text().replace('"canary"', '"group"'))
     archive = open_archive(tmp_path)
     assert archive.days("sirens") == (date(2026, 3, 21),)
-    assert archive.problems == ("sirens of 2026-03-20: other columns than the newest day: cohort text, group text",)
+    assert archive.problems == (
+        "sirens of 2026-03-20: other columns than the newest day: canary boolean, group boolean",
+    )
 
 
 def test_another_s_archive_is_refused(healthy: DemoDatabase, clone: Clone, tmp_path: Path) -> None:
@@ -470,7 +472,7 @@ def test_manifest_says_what_was_proven(healthy: DemoDatabase, tmp_path: Path) ->
     sirens(healthy, tmp_path)
     manifest = json.loads((tmp_path / "sirens" / f"day={DAY}" / "manifest.json").read_text())
     assert list(manifest) == ["rows", "sha256", "columns", "checks", "closed_at", "made_by", "earlier"]
-    assert manifest["columns"] == [["at", "timestamptz"], ["cohort", "text"], ["answered_at", "timestamptz"]]
+    assert manifest["columns"] == [["at", "timestamptz"], ["canary", "boolean"], ["answered_at", "timestamptz"]]
     assert manifest["checks"]["rows"] == manifest["rows"] > 0
     assert json.loads((tmp_path / "archive.json").read_text())["format"] == 1
 

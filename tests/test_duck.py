@@ -59,9 +59,9 @@ def copy(duck: Launch, tmp_path: Path) -> Path:
 
 SHAPES: dict[str, Callable[[Query, dict[str, Query], list[str]], Statement]] = {
     "events": lambda query, catalog, _: compose(query, catalog),
-    "minutes": lambda query, catalog, flags: series.minutes(query, catalog, flags, indexed=False),
-    "minutes, indexed": lambda query, catalog, flags: series.minutes(query, catalog, flags, indexed=True),
-    "reading": lambda query, catalog, _: series.reading(query, catalog),
+    "minutes": series.minutes,
+    "totals": series.totals,
+    "earlier minutes": partial(series.earlier_minutes, indexed=False),
     "earlier days": partial(series.earlier_days, indexed=False),
     "earlier days by index": partial(series.earlier_days, indexed=True),
     "bad events": lambda query, catalog, flags: series.bad_events(query, catalog, flags[0]),
@@ -100,7 +100,8 @@ def test_events_are_the_same(live: Launch, duck: Launch, name: str, flags: list[
     """Every shape around every query of events gives PostgreSQL's frame, column types and all."""
     query = QUERIES[name]
     frame = same(live, duck, lambda catalog: SHAPES[shape](catalog[name], catalog, flags), query)
-    assert len(frame) or shape == "bad events"
+    # VALUES let payments begin with the window.
+    assert len(frame) or shape == "bad events" or (name, shape) == ("canary/payments", "earlier minutes")
 
 
 @pytest.mark.parametrize("name", ASKED)

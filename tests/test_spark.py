@@ -87,9 +87,9 @@ def same(one: Launch, other: Launch, name: str, statement: str, flags: list[str]
         query, catalog = launch.query(name), launch.queries
         shapes = {
             "events": lambda q=query, c=catalog: compose(q, c),
-            "minutes": lambda q=query, c=catalog: series.minutes(q, c, flags, indexed=False),
-            "minutes, indexed": lambda q=query, c=catalog: series.minutes(q, c, flags, indexed=True),
-            "reading": lambda q=query, c=catalog: series.reading(q, c),
+            "minutes": lambda q=query, c=catalog: series.minutes(q, c, flags),
+            "totals": lambda q=query, c=catalog: series.totals(q, c, flags),
+            "earlier minutes": lambda q=query, c=catalog: series.earlier_minutes(q, c, flags, indexed=False),
             "earlier days": lambda q=query, c=catalog: series.earlier_days(q, c, flags, indexed=False),
             "earlier days, indexed": lambda q=query, c=catalog: series.earlier_days(q, c, flags, indexed=True),
             "bad events": lambda q=query, c=catalog: series.bad_events(q, c, flags[0]),

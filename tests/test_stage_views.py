@@ -16,12 +16,12 @@ from plant import change
 from golive_lib import Status, open_launch, stage_views
 from golive_lib.canary import StageResult, judge_now
 from golive_lib.errors import PlanError, QueryError
+from golive_lib.events import MINUTE
 from golive_lib.forecasts import before
 from golive_lib.formats import number, share
 from golive_lib.grid import SHAPES
 from golive_lib.kpi_charts import BUCKETS, kpi_chart, kpis, marks, summary
 from golive_lib.kpis import KpiResult
-from golive_lib.telemetry import MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

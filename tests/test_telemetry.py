@@ -13,7 +13,8 @@ import pytest
 from plant import change
 
 from golive_lib import open_launch, series
-from golive_lib.telemetry import MINUTE, Telemetry, Window, gather, gather_earlier, read
+from golive_lib.events import MINUTE, Window, count, earlier_days
+from golive_lib.telemetry import Telemetry, gather, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from golive_lib.demo import DemoDatabase
     from golive_lib.launch import Launch
     from golive_lib.plan import Plan
+    from golive_lib.statement import Statement
 
     Clone = Callable[[], DemoDatabase]
 
@@ -35,6 +37,9 @@ QUERIES = {
     "canary/sirens": ["late"],
     "canary/payments": ["failed"],
 }
+NO_DAYS = pd.DataFrame(
+    {"n": [], "labelled": [], **{f"{flag}_bad": [] for flag in ("slow", "failed", "late", "violation")}}
+)
 HOUR_OF_SIRENS = Window(START, START + timedelta(hours=1), START + timedelta(hours=1))
 
 
@@ -49,15 +54,13 @@ def gathered(launch: Launch, window: Window, query: str) -> dict[str, Telemetry]
         return gather(snapshot, launch, window, query, QUERIES[query])
 
 
-def asked(launch: Launch, window: Window, query: str, *, indexed: bool) -> pd.DataFrame:
-    """Ask for a query's minutes in one of the two shapes."""
-    statement = series.minutes(launch.query(query), launch.queries, QUERIES[query], indexed=indexed)
-    span = {"golive_since": window.since.isoformat(), "golive_until": window.until.isoformat()}
+def asked(launch: Launch, window: Window, query: str, *, indexed: bool) -> dict[str, Telemetry]:
+    """Ask for a query's minutes in one of the two shapes, and for no earlier day."""
+    flags = QUERIES[query]
     with launch.database.snapshot() as snapshot:
-        known = {"as_of": window.as_of, "since": window.since}
-        given = {p.name: known[p.name] for p in launch.query(query).params if p.name in known}
-        values = launch.values(launch.query(query), snapshot.clock, given)
-        return snapshot.frame(statement, {**values, **span})
+        (answer,) = count(snapshot, launch, window, query, flags, indexed=indexed)
+    assert ("lateral" in answer.sql) == indexed
+    return {flag: read(window, answer.rows, flag, earlier=NO_DAYS, totals=answer.totals) for flag in flags}
 
 
 def raw(demo: DemoDatabase, statement: LiteralString, window: Window = WINDOW) -> pd.DataFrame:
@@ -111,22 +114,45 @@ def test_percentiles_agree_with_numpy(healthy: DemoDatabase) -> None:
     assert told.canary.percentiles == pytest.approx(tuple(expected))
 
 
-def test_minutes_are_counted_and_nothing_is_sorted_for_them(healthy: DemoDatabase) -> None:
+@pytest.mark.parametrize("shape", [series.minutes, series.lean_minutes])
+def test_nothing_is_sorted_for_minutes(healthy: DemoDatabase, shape: Callable[..., Statement]) -> None:
     """Percentiles are asked once for the whole window: sorting each minute would take longer than counting them all."""
-    for indexed in (True, False):
-        frame = asked(open_launch(healthy.url), WINDOW, "canary/api", indexed=indexed)
-        counts = ["n", "slow_bad", "slow_unsure", "failed_bad", "failed_unsure"]
-        assert list(frame.columns) == ["minute", "cohort", *counts, "newest"]
+    launch = open_launch(healthy.url)
+    assert "percentile" not in shape(launch.query("canary/api"), launch.queries, ["slow"]).sql
+    assert "percentile" in series.totals(launch.query("canary/api"), launch.queries, ["slow"]).sql
 
 
 @pytest.mark.parametrize("since", [START, START + timedelta(seconds=17.5)])
 @pytest.mark.parametrize("query", QUERIES)
-def test_both_shapes_give_the_same_minutes(healthy: DemoDatabase, query: str, since: datetime) -> None:
-    """Minute by minute or grouped: the same rows, also where minutes do not begin with the clock's."""
+def test_both_shapes_tell_the_same(healthy: DemoDatabase, query: str, since: datetime) -> None:
+    """Minute by minute or grouped: the same numbers, also where minutes do not begin with the clock's."""
     launch, window = open_launch(healthy.url), Window(since, since + timedelta(hours=3), since + timedelta(hours=3))
-    by_minute, grouped = (asked(launch, window, query, indexed=indexed) for indexed in (True, False))
-    pd.testing.assert_frame_equal(by_minute, grouped)
-    assert by_minute["n"].sum() > 0
+    lean, grouped = (asked(launch, window, query, indexed=indexed) for indexed in (True, False))
+    assert {flag: numbers(one) for flag, one in lean.items()} == {flag: numbers(one) for flag, one in grouped.items()}
+    assert min(one.everyone for one in lean.values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "lean"),
+    [
+        ("update api_logs set flat_tables = null where id = (select max(id) from one)", False),
+        ("update api_logs set response_time_ms = -1 where id = (select max(id) from one)", False),
+        ("update api_logs set response_time_ms = 0 where id = (select max(id) from one)", True),
+        ("update api_logs set flat_tables = null where created_at < '2026-03-24 14:00Z'", True),
+    ],
+)
+def test_what_the_lean_shape_leaves_out_is_asked(clone: Clone, wrong: LiteralString, lean: bool) -> None:
+    """One event that nobody can judge, or whose cohort is unknown, and everything of the window is counted."""
+    demo = clone()
+    change(
+        demo,
+        "alter table api_logs alter flat_tables drop not null",
+        "create temp view one as "
+        "select id from api_logs where created_at between '2026-03-24 14:30Z' and '2026-03-24 15:00Z'",
+        wrong,
+    )
+    told = gathered(open_launch(demo.url), WINDOW, "canary/api")["slow"]
+    assert ("lateral" in told.sql) == lean
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -136,8 +162,7 @@ def test_both_shapes_give_the_same_earlier_days(healthy: DemoDatabase, query: st
     launch, window = open_launch(healthy.url), Window(since, since + timedelta(hours=3), START)
     with launch.database.snapshot() as snapshot:
         by_day, once = (
-            gather_earlier(snapshot, launch, window, query, QUERIES[query], indexed=indexed)
-            for indexed in (True, False)
+            earlier_days(snapshot, launch, window, query, QUERIES[query], indexed=indexed) for indexed in (True, False)
         )
     pd.testing.assert_frame_equal(by_day, once)
     assert (by_day["n"].max() > 0, by_day["n"].min(), len(by_day)) == (True, 0, 7)
@@ -181,16 +206,13 @@ def test_index_chooses_the_shape(clone: Clone, index: LiteralString, by_minute: 
 
 @pytest.mark.parametrize("indexed", [True, False])
 def test_minute_without_rows_is_there(clone: Clone, indexed: bool) -> None:
-    """A stretch without events still has a row for each of its minutes, in either shape."""
+    """A stretch without events still has each of its minutes, in either shape."""
     demo = clone()
     change(demo, "delete from api_logs where created_at >= '2026-03-24 15:00Z' and created_at < '2026-03-24 15:20Z'")
-    frame = asked(open_launch(demo.url), WINDOW, "canary/api", indexed=indexed)
-    assert frame["minute"].drop_duplicates().tolist() == [WINDOW.since + i * MINUTE for i in range(WINDOW.minutes)]
-    empty = frame[frame["minute"].between("2026-03-24 15:00Z", "2026-03-24 15:19Z")]
-    assert len(empty) == 20
-    told = read(WINDOW, frame, "slow", earlier=pd.DataFrame({"n": [], "slow_bad": []}))
+    told = asked(open_launch(demo.url), WINDOW, "canary/api", indexed=indexed)["slow"]
     assert told.control is not None
-    assert (told.canary.n + told.control.n)[60:80].tolist() == [0] * 20
+    both = (told.canary.n + told.control.n).tolist()
+    assert (both[60:80], min(both[:60] + both[80:]) > 0) == ([0] * 20, True)
     assert (len(told.minutes), len(told.canary.n), len(told.control.n)) == (180, 180, 180)
 
 
@@ -393,15 +415,15 @@ def test_payments_count_when_they_are_known(clone: Clone) -> None:
     assert counted == {2: (1, 0), 6: (1, 0), 8: (1, 1), 10: (1, 0), 20: (1, 1), 25: (1, 1)}
 
 
-def test_third_cohort_is_a_problem(healthy: DemoDatabase, tmp_path: Path) -> None:
-    """A value that is neither canary nor control is named."""
+def test_canary_that_is_no_boolean_is_a_problem(healthy: DemoDatabase, tmp_path: Path) -> None:
+    """A value that is neither true nor false is named."""
     (tmp_path / "queries" / "sources").mkdir(parents=True)
     kit = open_launch(healthy.url)
     source = kit.query("sources/api_requests")
     (tmp_path / "queries/sources/api_requests.sql").write_text(
         f"-- title: {source.title}\n-- columns: {', '.join(' '.join(column) for column in source.columns)}\n"
-        + source.body.replace("case when flat_tables", "case when response_time_ms > 1000 then 'beta' when flat_tables")
+        + source.body.replace("flat_tables as", "case when flat_tables then 'beta' end as")
     )
     (tmp_path / "launch.toml").write_text(kit.plan.path.read_text())
     told = gathered(open_launch(healthy.url, plan=tmp_path / "launch.toml"), WINDOW, "canary/api")["slow"]
-    assert told.problem == "cohort 'beta' is neither 'canary' nor 'control'"
+    assert told.problem == "the events' canary is 'beta', which is neither true nor false"

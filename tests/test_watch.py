@@ -26,9 +26,9 @@ from golive_lib.cli_canary import _running, board, line
 from golive_lib.db import Database
 from golive_lib.demo import open_demo
 from golive_lib.errors import DatabaseError
+from golive_lib.events import MINUTE
 from golive_lib.query import parse
 from golive_lib.settings import parse_url
-from golive_lib.telemetry import MINUTE
 from golive_lib.watch import REREAD, Lost, Watch, follow, played
 
 if TYPE_CHECKING:
@@ -307,7 +307,7 @@ def test_connection_killed_within_a_look_is_said_and_the_look_repeated(healthy: 
     there = opened(healthy)
     deadly = parse(
         "-- title: Kills its own connection\n-- sources: security_events\n"
-        "select at, null::text as cohort, 1.0 as value, false as violation\n"
+        "select at, null::boolean as canary, 1.0 as value, false as violation\n"
         "from security_events where pg_terminate_backend(pg_backend_pid())",
         name="canary/rls",
         path=Path("rls.sql"),

@@ -3,7 +3,7 @@
 --   from that moment on, whatever becomes of it. Test payments do not count.
 -- sources: payments
 -- params: as_of timestamptz = now, since timestamptz = now, settle_minutes float = 60
-select known_at as at, cohort, null::double precision as value,
+select known_at as at, canary, null::double precision as value,
   case when settled_at <= at + :settle_minutes * interval '1 minute' then not succeeded else true end as failed
 from (
   select *, least(settled_at, at + :settle_minutes * interval '1 minute') as known_at

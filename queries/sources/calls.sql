@@ -1,4 +1,4 @@
 -- title: One row per call asked for; one that never connected has no time of it.
--- columns: at timestamptz, cohort text, connected_at timestamptz
-select requested_at as at, case when flat_tables then 'canary' when not flat_tables then 'control' end as cohort, connected_at
+-- columns: at timestamptz, canary boolean, connected_at timestamptz
+select requested_at as at, flat_tables as canary, connected_at
 from public.call_sessions
