@@ -120,7 +120,10 @@ def explained(place: Place, name: str, statement: str) -> Iterator[tuple[str, Co
 
 
 def polls(place: Place, back: int) -> Iterator[tuple[str, Cost]]:
-    """Look at stages of two ages, and again each minute, which are the polls, up to ``back`` minutes before the end."""
+    """Look at stages of two ages, and again each minute, which are the polls, up to ``back`` minutes before the end.
+
+    The first of them also asks for the earlier days of the hour to come.
+    """
     everything, now = place.launch, CLOCK - back * MINUTE
     requests = {key: kpi for key, kpi in everything.plan.kpis.items() if kpi.query == "canary/api"}
     alone = Launch(replace(everything.plan, kpis=requests, due={}), everything.queries, everything.database)
@@ -132,7 +135,8 @@ def polls(place: Place, back: int) -> Iterator[tuple[str, Cost]]:
             for minute in (3, 2, 1, 0):
                 used, began = cpu(pid), time.perf_counter()
                 watch.look(now - minute * MINUTE)
-                yield f"poll after {name}, {asked}", Cost(cpu(pid) - used, (time.perf_counter() - began) * 1e3)
+                kind = "poll" if minute < 3 else "hourly poll"
+                yield f"{kind} after {name}, {asked}", Cost(cpu(pid) - used, (time.perf_counter() - began) * 1e3)
 
 
 def by_driver(place: Place, *, count: bool) -> Iterator[tuple[str, Cost]]:

@@ -91,7 +91,6 @@ def same(one: Launch, other: Launch, name: str, statement: str, flags: list[str]
             "totals": lambda q=query, c=catalog: series.totals(q, c, flags),
             "earlier minutes": lambda q=query, c=catalog: series.earlier_minutes(q, c, flags, indexed=False),
             "earlier days": lambda q=query, c=catalog: series.earlier_days(q, c, flags, indexed=False),
-            "earlier days, indexed": lambda q=query, c=catalog: series.earlier_days(q, c, flags, indexed=True),
             "bad events": lambda q=query, c=catalog: series.bad_events(q, c, flags[0]),
         }
         with launch.database.snapshot() as snapshot:
@@ -108,11 +107,13 @@ def same(one: Launch, other: Launch, name: str, statement: str, flags: list[str]
     return wanted
 
 
-@pytest.mark.parametrize("shape", ["events", "minutes", "minutes, indexed", "reading", "earlier days", "bad events"])
+@pytest.mark.parametrize("shape", ["events", "minutes", "totals", "earlier minutes", "earlier days", "bad events"])
 @pytest.mark.parametrize(("name", "flags"), FLAGS)
 def test_events_are_the_same(live: Launch, spark: Launch, name: str, flags: list[str], shape: str) -> None:
     """Every shape around every query of events gives PostgreSQL's frame, column types and all."""
-    assert len(same(live, spark, name, shape, flags)) or shape == "bad events"
+    # VALUES let payments begin with the window.
+    none = shape == "bad events" or (name, shape) == ("canary/payments", "earlier minutes")
+    assert len(same(live, spark, name, shape, flags)) or none
 
 
 def test_due_events_are_the_same(live: Launch, spark: Launch) -> None:

@@ -10,8 +10,9 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -26,13 +27,15 @@ from golive_lib.cli_canary import _running, board, line
 from golive_lib.db import Database
 from golive_lib.demo import open_demo
 from golive_lib.errors import DatabaseError
-from golive_lib.events import MINUTE
+from golive_lib.events import MINUTE, earlier_minutes
 from golive_lib.query import parse
 from golive_lib.settings import parse_url
 from golive_lib.watch import REREAD, Lost, Watch, follow, played
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    import pandas as pd
 
     from golive_lib.demo import DemoDatabase
 
@@ -119,6 +122,41 @@ def test_a_change_of_summer_time_in_the_days_before_is_counted_once(healthy: Dem
         as_of = watch.started_at + minute * MINUTE
         earlier = watch.look(as_of).kpi("api_p95").telemetry.earlier
     assert earlier == judge_now(launch, 100, as_of=as_of).kpi("api_p95").telemetry.earlier
+
+
+def test_a_stage_longer_than_a_day_is_not_compared_with_itself(healthy: DemoDatabase) -> None:
+    """The day before counts until the window has reached it, whenever it was asked for."""
+    launch = opened(healthy)
+    watch = Watch(launch, 100, started_at=datetime(2026, 3, 24, 12, tzinfo=UTC))
+    seen = []
+    for hours in (23, 24.5, 24.7, 26):
+        as_of = watch.started_at + timedelta(hours=hours)
+        found, expected = (
+            result.kpi("api_p95").telemetry.earlier
+            for result in (watch.look(as_of), judge_now(launch, 100, started_at=watch.started_at, as_of=as_of))
+        )
+        assert found == expected
+        seen.append(len(found))
+    assert seen == [7, 6, 6, 6]
+
+
+def test_earlier_days_are_asked_for_once_an_hour(healthy: DemoDatabase) -> None:
+    """Polls within the hour find them there, to the minute; also a look back."""
+    launch = opened(healthy)
+    watch = Watch(launch, 25)
+    asked: list[int] = []
+    for minute in (100, 101, 130, 161, 162, 170, 140):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("golive_lib.watch.earlier_minutes", partial(_noted, asked, minute))
+            found = watch.look(after(minute)).kpi("api_p95").telemetry
+        expected = judge_now(launch, 25, as_of=after(minute)).kpi("api_p95").telemetry
+        assert (found.earlier, found.earlier_bad) == (expected.earlier, expected.earlier_bad)
+    assert sorted(set(asked)) == [101, 162]
+
+
+def _noted(asked: list[int], minute: int, *arguments: Any, **options: Any) -> pd.DataFrame:
+    asked.append(minute)
+    return earlier_minutes(*arguments, **options)
 
 
 def test_each_look_asks_for_new_minutes_alone(regression: DemoDatabase) -> None:
