@@ -29,14 +29,19 @@ VALUES: dict[str, Value] = {
 }
 
 
+def at(url: str, now: str, plan: Path) -> Launch:
+    """Open a launch at another time than its database's."""
+    joined = "&" if "?" in url else "?"
+    return open_launch(f"{url}{joined}options={quote(f'-c golive.now={now}', safe='')}", plan=plan)
+
+
 def later(demo: DemoDatabase) -> Launch:
     """Open a demo when its launch is days ago."""
-    joined = "&" if "?" in demo.url else "?"
-    return open_launch(f"{demo.url}{joined}options={quote(f'-c golive.now={LATER}', safe='')}", plan=PLAN)
+    return at(demo.url, LATER, PLAN)
 
 
-def archived(demo: DemoDatabase, folder: Path) -> Launch:
-    """Archive a demo's days and open the archive."""
+def archived(live: Launch, folder: Path) -> Launch:
+    """Archive a launch's days and open the archive."""
     folder.mkdir()
-    assert archive_days(later(demo), folder, Asked()).failures == []
-    return open_launch(f"duckdb:{folder}", plan=PLAN)
+    assert archive_days(live, folder, Asked()).failures == []
+    return open_launch(f"duckdb:{folder}", plan=live.plan.path)

@@ -15,10 +15,11 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from archives import NOW, PLAN, VALUES, archived, later
+from archives import NOW, PLAN, VALUES, archived, at, later
 
-from golive_lib import Status, open_launch, series
+from golive_lib import Status, Verdict, open_launch, series
 from golive_lib.canary import flags_asked, judge_now
+from golive_lib.demo import open_demo
 from golive_lib.duck import CONFIG, DuckDB, DuckSnapshot
 from golive_lib.engines import DuckUrl
 from golive_lib.errors import DatabaseError, QueryFailed, SettingsError
@@ -27,13 +28,16 @@ from golive_lib.query import compose, compose_check, load
 from golive_lib.statement import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from golive_lib.demo import DemoDatabase
     from golive_lib.launch import Launch
     from golive_lib.query import Query
 
+    Launches = tuple[Launch, Launch]
+
+STAGING = PLAN.parent / "examples/staging/launch.toml"
 QUERIES = load([PLAN.parent / "queries"])
 ASKED = [name for name in QUERIES if name.startswith(("canary/", "health/"))]
 
@@ -47,7 +51,7 @@ def live(healthy: DemoDatabase) -> Launch:
 @pytest.fixture(scope="module")
 def duck(healthy: DemoDatabase, tmp_path_factory: pytest.TempPathFactory) -> Launch:
     """Open the same days in an archive."""
-    return archived(healthy, tmp_path_factory.mktemp("duck") / "samia")
+    return archived(later(healthy), tmp_path_factory.mktemp("duck") / "samia")
 
 
 @pytest.fixture
@@ -124,6 +128,24 @@ def test_record_is_the_same_byte_for_byte(live: Launch, duck: Launch, percent: f
     assert json.dumps(ours.record()) == json.dumps(theirs.record())
     assert str(ours.outcome) == str(theirs.outcome)
     assert {one.status for one in ours.results} != {Status.UNKNOWN}
+
+
+@pytest.fixture(scope="module")
+def others(demo_folder: Path, staging: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Launches]]:
+    """Open a launch that turns red, and one whose tables are others, both on PostgreSQL and in an archive."""
+    folder = tmp_path_factory.mktemp("others")
+    with open_demo("api-regression", scale=0.2, data=demo_folder) as demo:
+        lives = {"red": later(demo), "staging": at(staging, "2026-04-05T00:00:00Z", STAGING)}
+        yield {name: (live, archived(live, folder / name)) for name, live in lives.items()}
+
+
+@pytest.mark.parametrize("percent", [10, 25, 50, 100])
+@pytest.mark.parametrize(("launch", "now"), [("red", NOW), ("staging", "2026-03-30T00:00:00Z")])
+def test_other_launches_are_judged_alike(others: dict[str, Launches], launch: str, now: str, percent: float) -> None:
+    """Whatever a stage comes to, and whoever's tables they are, the record is PostgreSQL's, byte for byte."""
+    theirs, ours = (judge_now(one, percent, as_of=now) for one in others[launch])
+    assert json.dumps(ours.record()) == json.dumps(theirs.record())
+    assert (ours.stage_verdict.verdict is Verdict.ROLLBACK) == (percent == 25)
 
 
 def test_now_is_the_archives_end(duck: Launch) -> None:

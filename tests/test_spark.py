@@ -54,7 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
 def folder(healthy: DemoDatabase, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Archive the healthy demo."""
     path = tmp_path_factory.mktemp("archive") / "samia"
-    archived(healthy, path)
+    archived(later(healthy), path)
     return path
 
 
