@@ -1,4 +1,4 @@
-"""Rows per second per core: the same window asked of each engine.
+"""Rows per second per core: the minutes of a stage, and of eight days, asked of each engine.
 
 ``python benchmarks/engines.py STAGE AS_OF ADDRESS[=CORES] …``, as in ``50 2026-03-25T22:00:00Z postgresql://…
 duckdb:FOLDER=2 'sc://host:15002/;archive=FOLDER=8'``; without CORES it is one, as PostgreSQL uses here.
@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import time
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from golive_lib import open_launch
@@ -24,23 +25,24 @@ if TYPE_CHECKING:
 
 QUERY = "canary/api"
 TIMES = 5
+LONG = timedelta(days=8)  # a window in which what a question costs whatever its rows is little
 
 
 def measure(address: str, cores: int, percent: float, as_of: datetime) -> str:
-    """Ask an engine for a stage's minutes several times; print its line and return the stage's record."""
+    """Ask an engine several times for the minutes of a stage and of days; print its line and return the record."""
     launch = open_launch(address)
     stage = soak(launch.plan, percent, None, as_of)
-    window = Window(stage.started_at, stage.matured, as_of)
     began = time.perf_counter()
     with launch.database.snapshot():
         connected = time.perf_counter() - began
-    rows, seconds = minutes(launch, window)
+    figures = []
+    for since in (stage.started_at, stage.matured - LONG):
+        rows, seconds = minutes(launch, Window(since, stage.matured, as_of))
+        figures.append(f"{rows:12,} {seconds * 1000:9.1f} ms {rows / seconds / cores:12,.0f}")
     began = time.perf_counter()
     record = json.dumps(judge_now(launch, percent, as_of=as_of).record())
     judged = time.perf_counter() - began
-    speed = rows / seconds / cores
-    times = f"{connected:8.2f} s {seconds * 1000:9.1f} ms {judged:8.2f} s"
-    print(f"{launch.database.url!s:60} {times} {rows:12,} {speed:14,.0f}")
+    print(f"{launch.database.url!s:60} {connected:8.2f} s {judged:8.2f} s {' '.join(figures)}")
     return record
 
 
@@ -61,7 +63,8 @@ def minutes(launch: Launch, window: Window) -> tuple[int, float]:
 def main() -> None:
     """Measure every address, and say whether all judge alike."""
     percent, as_of, *addresses = sys.argv[1:]
-    print(f"{'engine':60} {'connect':>10} {'minutes':>12} {'canary':>10} {'rows':>12} {'rows/s/core':>14}")
+    window = f"{'rows':>12} {'minutes':>12} {'rows/s/core':>12}"
+    print(f"{'engine':60} {'connect':>10} {'canary':>10} {window} {window}")
     records = set()
     for each in addresses:
         cores = re.fullmatch(r"(.*)=(\d+)", each)

@@ -111,9 +111,9 @@ def database(db_url: str | None, plan: Path | None) -> Iterator[None]:
         os.environ[DB_URL] = parse_address(url).environment()
         yield
         return
-    from golive_lib.demo import open_app, open_demo  # noqa: PLC0415  a real launch needs no embedded server
+    from golive_lib.demo import open_app, open_named  # noqa: PLC0415  a real launch needs no embedded server
 
-    with stoppable(), open_demo(url.removeprefix(DEMO_SCHEME), progress=step) as demo, open_app(demo) as variables:
+    with stoppable(), open_named(url.removeprefix(DEMO_SCHEME), progress=step) as demo, open_app(demo) as variables:
         if replaced := sorted(set(variables) & set(env) - {DB_URL}):
             step(f"the demo's own values stand in for {', '.join(replaced)}")
         os.environ.update(variables)

@@ -282,8 +282,8 @@ def kind(query: Query) -> str:
 
 def _demo(url: str) -> Mapping[str, str]:
     """Keep the demo's server and its app up until this process ends; return its environment."""
-    from golive_lib.demo import open_app, open_demo  # noqa: PLC0415  a real launch needs no embedded server
+    from golive_lib.demo import open_app, open_named  # noqa: PLC0415  a real launch needs no embedded server
 
     stack = ExitStack()
     atexit.register(stack.close)
-    return stack.enter_context(open_app(stack.enter_context(open_demo(url.removeprefix(DEMO_SCHEME)))))
+    return stack.enter_context(open_app(stack.enter_context(open_named(url.removeprefix(DEMO_SCHEME)))))

@@ -16,7 +16,7 @@ from plant import change
 from psycopg import sql
 from sqlalchemy import create_engine, text
 
-from golive_lib.demo import CLOCK, STORIES, DemoDatabase, DemoServer, begin_again, open_demo
+from golive_lib.demo import CLOCK, STORIES, DemoDatabase, DemoServer, begin_again, open_demo, open_named
 from golive_lib.demo.build import BUILDING
 from golive_lib.errors import SettingsError
 
@@ -395,6 +395,24 @@ def test_a_clone_is_writable_and_leaves_the_original_alone(
     count: LiteralString = "select count(*), current_setting('golive.now') from api_logs"
     ((full, clock),) = rows(healthy.url, count)
     assert [(full + 1, clock)] == rows(copy.url, count)
+
+
+def test_a_story_is_seen_on_a_later_day(demo_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named with a day its clock stands there, for that connection alone, and nothing else differs."""
+    monkeypatch.setenv("GOLIVE_DEMO_DIR", str(demo_folder))
+    with open_named("healthy@2026-04-01") as then, open_named("healthy") as now:
+        clocks = []
+        for demo in (then, now):
+            with psycopg.connect(demo.url.replace("+psycopg", "")) as connection:
+                clocks.append(connection.execute("select current_setting('golive.now')::timestamptz").fetchone())
+    assert clocks == [(datetime(2026, 4, 1, tzinfo=UTC),), (CLOCK,)]
+    assert (then.name, then.clock) == (now.name, datetime(2026, 4, 1, tzinfo=UTC))
+
+
+def test_a_story_on_no_day_is_refused() -> None:
+    """Before anything is built."""
+    with pytest.raises(SettingsError, match="'tomorrow' is no day"), open_named("healthy@tomorrow"):
+        pass
 
 
 def test_an_unknown_story_is_named_with_the_known_ones(tmp_path: Path) -> None:

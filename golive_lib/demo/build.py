@@ -7,9 +7,10 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import platformdirs
 import psycopg
@@ -86,6 +87,30 @@ def open_demo(
         with file_lock(folder / "build.lock"):
             name = _built(server, STORIES[story], scale, seed, progress)
         yield replace(database(server, name, story), folder=folder)
+
+
+@contextmanager
+def open_named(name: str, *, progress: Callable[[str], None] = lambda _: None) -> Iterator[DemoDatabase]:
+    """Give the database that ``demo:NAME`` names: a story, or ``STORY@DAY`` for a story when that UTC day begins.
+
+    By a later day the launch's own days are closed. Raises as ``open_demo`` does, and for what is no day.
+    """
+    story, at, day = name.partition("@")
+    clock = _midnight(day) if at else CLOCK
+    with open_demo(story, progress=progress) as demo:
+        options = quote(f"-c golive.now={clock.isoformat()}", safe="")
+        yield (
+            replace(demo, url=f"{demo.url}{'&' if '?' in demo.url else '?'}options={options}", clock=clock)
+            if at
+            else demo
+        )
+
+
+def _midnight(day: str) -> datetime:
+    try:
+        return datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
+    except ValueError:
+        raise SettingsError(f"demo@{day}: {day!r} is no day; write it as in demo:healthy@2026-04-01") from None
 
 
 def database(server: DemoServer, name: str, story: str = "healthy") -> DemoDatabase:
