@@ -198,6 +198,8 @@ def _plain(named: tuple[str, str], column: Any) -> Iterable[Any]:  # noqa: ANN40
 def _failure(error: duckdb.Error, statement: Statement) -> QueryFailed:
     """Turn DuckDB's error into the reason of an unknown, with the file it is about."""
     said = mask(" ".join(str(error).partition("\n")[0].partition(": ")[2].split()))
+    if isinstance(error, duckdb.InterruptException):
+        said = "ask for fewer hours, or raise [database] statement_timeout in the plan; an archive has no index"
     kinds = {
         duckdb.InterruptException: "stopped by the statement timeout",
         duckdb.CatalogException: "table missing",
