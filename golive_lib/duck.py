@@ -67,7 +67,7 @@ class DuckSnapshot:
         self.cursor = cursor
         self.archive = archive
         self._limit = limit.total_seconds()
-        self.clock = Clock(archive.until, fixed=True)
+        self.clock = Clock(archive.until, fixed=True, archive=True)
 
     def frame(self, statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
         """Run one statement; raises QueryFailed, after which the snapshot goes on."""

@@ -78,7 +78,7 @@ class SparkSnapshot:
         self._session = session
         self.archive = archive
         self._views: set[str] = set()
-        self.clock = Clock(archive.until, fixed=True)
+        self.clock = Clock(archive.until, fixed=True, archive=True)
 
     def frame(self, statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
         """Run one statement; raises QueryFailed, after which the snapshot goes on."""

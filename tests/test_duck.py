@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,11 +17,12 @@ import pandas as pd
 import pytest
 from archives import NOW, PLAN, VALUES, archived, later
 
-from golive_lib import Status, open_launch, series
+from golive_lib import Status, Verdict, open_launch, series, stage_views
+from golive_lib.archiving import Asked, archive_days
 from golive_lib.canary import flags_asked, judge_now
 from golive_lib.duck import CONFIG, DuckDB, DuckSnapshot
 from golive_lib.engines import DuckUrl
-from golive_lib.errors import DatabaseError, QueryFailed, SettingsError
+from golive_lib.errors import DatabaseError, PlanError, QueryFailed, SettingsError
 from golive_lib.known_answers import examine
 from golive_lib.query import compose, compose_check, load
 from golive_lib.statement import Statement
@@ -169,6 +170,48 @@ def test_now_is_the_archives_end(duck: Launch) -> None:
     """What is judged without a moment is judged at midnight after the last day, pinned."""
     with duck.database.snapshot() as snapshot:
         assert (snapshot.clock.now, snapshot.clock.fixed) == (datetime(2026, 3, 28, tzinfo=UTC), True)
+
+
+@pytest.fixture(scope="module")
+def short(live: Launch, tmp_path_factory: pytest.TempPathFactory) -> Launch:
+    """Open an archive that ends in the midst of the last stage."""
+    folder = tmp_path_factory.mktemp("short")
+    assert archive_days(live, folder, Asked(until=date(2026, 3, 24))).failures == []
+    return open_launch(f"duckdb:{folder}", plan=PLAN)
+
+
+def test_archive_that_ends_within_a_stage_says_when(short: Launch) -> None:
+    """The reasons of a soak that goes on say until when the rows go; nothing is green for the days after."""
+    result = judge_now(short, 100)
+    assert result.record()["reasons"][-1] == (
+        "Soak: the archive goes until the end of 2026-03-24 UTC, the soak until 2026-03-25 22:00Z"
+    )
+    assert "the archive goes until the end of 2026-03-24 UTC" in str(result.outcome)
+    assert result.stage_verdict.verdict is Verdict.CONTINUE
+    assert "02:00 Beirut (the archive's end)" in str(stage_views.verdict(result))
+
+
+def test_archive_that_ends_after_a_stage_says_nothing_of_it(live: Launch, short: Launch) -> None:
+    """A stage whose soak is over by then, and one judged as of before, have PostgreSQL's record."""
+    for percent, as_of in ((50, "2026-03-25T00:00:00Z"), (100, "2026-03-24T23:00:00Z")):
+        ours, theirs = (judge_now(launch, percent, as_of=as_of) for launch in (short, live))
+        assert json.dumps(ours.record()) == json.dumps(theirs.record())
+        assert "archive's end" not in str(stage_views.verdict(ours))
+
+
+@pytest.mark.parametrize(
+    ("percent", "asked", "words"),
+    [
+        (100, {"started_at": "2026-03-25T08:00:00Z"}, "starts at 2026-03-25 08:00Z, which is not before .*; {}"),
+        (100, {"as_of": NOW}, "as_of 2026-03-25 22:00Z lies in the future; {}"),
+    ],
+)
+def test_archive_that_ends_before_a_stage_says_when(
+    short: Launch, percent: float, asked: dict[str, str], words: str
+) -> None:
+    """It is refused with the archive's last day, not with a clock that nobody has set."""
+    with pytest.raises(PlanError, match=words.format("the archive goes until the end of 2026-03-24 UTC")):
+        judge_now(short, percent, **asked)
 
 
 def test_known_answers_hold_on_duckdb(duck: Launch) -> None:
