@@ -44,6 +44,11 @@ if TYPE_CHECKING:
 
 SAMPLE = 50
 ASKED = ("check", "checks", "database", "frame", "plan", "queries", "query", "sql", "table", "zone")
+_ROWS_ALONE = (
+    "{}, holds rows of closed days and no more: it cannot be asked about the app's database itself, "
+    "which is its server, roles, row level security, indexes, flags, backups and newest rows\n  next: give --db-url "
+    "postgresql://… for this; an archive answers golive canary, golive check health and golive sql"
+)
 _PYTHON: dict[str, type | tuple[type, ...]] = {
     "int": int,
     "float": (int, float),
@@ -101,7 +106,7 @@ class Launch:
     def postgres(self) -> Database:
         """The app's own database, for what its rows alone cannot answer; raises SettingsError for an archive."""
         if not isinstance(self.database, Database):
-            raise SettingsError(f"{self.database.url}, holds rows alone; name the app's database: postgresql://…")
+            raise SettingsError(_ROWS_ALONE.format(self.database.url))
         return self.database
 
     @property

@@ -339,7 +339,10 @@ def test_sql_runs_in_another_duckdb(duck: Launch) -> None:
 
 def test_app_itself_is_asked_of_postgresql(duck: Launch) -> None:
     """What rows alone cannot say is refused with what to pass."""
-    with pytest.raises(SettingsError, match="the archive samia, by DuckDB, holds rows alone"):
+    words = (
+        "the archive samia, by DuckDB, holds rows of closed days and no more: it cannot .*\n  next: give --db-url postg"
+    )
+    with pytest.raises(SettingsError, match=words):
         _ = duck.postgres
 
 
@@ -384,7 +387,12 @@ def test_command_line_shows_an_archives_sql(copy: Path) -> None:
         assert client.execute(done.stdout).description
 
 
-def test_command_line_needs_the_app_for_some(copy: Path) -> None:
-    """A command about the database itself says what to name; nothing is written."""
-    done = golive(copy.parent, "backup", "--db-url", f"duckdb:{copy.name}")
-    assert (done.returncode, "holds rows alone; name the app's database" in done.stderr) == (1, True)
+@pytest.mark.parametrize("command", ["doctor", "readiness", "rls", "backup"])
+def test_command_line_needs_the_app_for_some(copy: Path, command: str) -> None:
+    """A command about the database itself says what an archive cannot be asked, and what to name or ask instead."""
+    done = golive(copy.parent, command, "--db-url", f"duckdb:{copy.name}")
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1
+    assert "cannot be asked about the app's database itself, which is its server, roles, row level security" in said
+    assert "next: give --db-url postgresql://… for this; an archive answers golive canary, golive check health" in said
+    assert "Traceback" not in said
