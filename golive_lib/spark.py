@@ -100,7 +100,7 @@ class SparkSnapshot:
         for source in sorted({*READ.findall(statement.sql)} - self._views):
             show(self._session, self.archive, self._engine.url.archive, source)
             self._views.add(source)
-        return self._session.sql(sql, args={name: values[name] for name in statement.types})
+        return self._session.sql(sql, args={name: values[name] for name in statement.types if name in values})
 
     @contextmanager
     def _asking(self, statement: Statement) -> Iterator[None]:

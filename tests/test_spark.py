@@ -261,6 +261,18 @@ def test_silence_is_the_same(live: Launch, spark: Launch) -> None:
     pd.testing.assert_frame_equal(got, wanted, check_exact=True)
 
 
+def test_checks_are_the_same(live: Launch, spark: Launch) -> None:
+    """Every check of health says the same of the same rows, and shows the same ones."""
+    found = [launch.checks("health", as_of="2026-03-25T00:00:00Z") for launch in (live, spark)]
+    wanted, got = ([(one.name, one.status, one.reason, one.broken) for one in checks] for checks in found)
+    assert got == wanted
+    assert {status for _, status, _, _ in wanted} == {Status.GREEN, Status.UNKNOWN}
+    for one, other in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(
+            *(f.sort_values([*map(str, f)], ignore_index=True) for f in (other.rows, one.rows))
+        )
+
+
 class Ender(ProgressHandler):
     """Kills the whole server when Spark first says that tasks are in flight."""
 
