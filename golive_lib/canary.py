@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from golive_lib.due_events import DueResult, judge_dues
-from golive_lib.errors import PlanError, QueryFailed
+from golive_lib.errors import ArchiveError, DatabaseError, PlanError, QueryFailed
 from golive_lib.formats import Brief, clock, number, share
 from golive_lib.kpis import KpiResult, Soak, budgets, judge_kpi
 from golive_lib.plan_types import instant
@@ -222,10 +223,24 @@ def conclude(
         items.append(Item("Soak", Status.AMBER, "cut short by the start of the next stage"))
     elif clock.end and stage.until == clock.now and not stage.over:
         items.append(Item("Soak", Status.AMBER, f"{clock.end}, the soak until {stage.ends:%Y-%m-%d %H:%MZ}"))
+    items += _after_archive(launch, kpis, stage)
     verdict = judge_stage(items, soak_over=stage.over or stage.cut_short)
     archive = str(launch.archive.url) if launch.archive else ""
     where = plan.name, str(launch.database.url), plan.timezone
     return StageResult(stage, kpis, dues, verdict, {}, clock, *where, plan.judge.alpha, archive)
+
+
+def _after_archive(launch: Launch, kpis: Sequence[KpiResult], stage: Soak) -> list[Item]:
+    """Say until when an archive goes after which the live database has no event of any kind: they may be deleted."""
+    asked = [one.telemetry for one in kpis if one.status is Status.UNKNOWN and not one.telemetry.problem]
+    newest = max((one.telemetry.total.newest for one in kpis if one.telemetry.total.newest), default=None)
+    if launch.archive is None or not asked:
+        return []
+    with suppress(ArchiveError, DatabaseError), launch.archive.snapshot() as kept:
+        end = kept.clock.now
+        if end < stage.until and (newest is None or newest < end):
+            return [Item("Later rows", Status.UNKNOWN, f"{kept.clock.end}, the live database has none after it")]
+    return []
 
 
 def _item(result: KpiResult, stage: Soak, zone: ZoneInfo) -> Item:

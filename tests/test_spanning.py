@@ -321,6 +321,21 @@ def test_archive_of_another_launch_is_refused(whole: Launch, copy: Path, other: 
     assert (result.outcome.verdict, [due.status for due in result.dues]) == (Verdict.HOLD, [Status.GREEN])
 
 
+@pytest.mark.parametrize("last", [date(2026, 3, 23), MIDST], ids=["before the stage", "within it"])
+def test_archive_that_ends_and_nothing_after_it_says_when(clone: Clone, tmp_path: Path, last: date) -> None:
+    """The last day is named where the live database has no event after it, and not where only some kinds lack."""
+    demo = clone()
+    both = archived(demo, tmp_path / "samia", last)
+    words = f"Later rows: the archive goes until the end of {last} UTC, the live database has none after it"
+    after: LiteralString = f"'{last + timedelta(days=1)}'"
+    change(demo, f"delete from emergency_calls where requested_at >= {after}")
+    some = judge_now(both, 100, as_of=NOW)
+    assert (some.kpi("siren_p90").status, words in some.record()["reasons"]) == (Status.UNKNOWN, False)
+    forget(demo, date(2026, 3, 30))
+    none = judge_now(both, 100, as_of=NOW)
+    assert (none.outcome.verdict, none.record()["reasons"][-1]) == (Verdict.HOLD, words)
+
+
 def test_archive_that_is_not_there_is_unknown(whole: Launch, tmp_path: Path) -> None:
     """A slip in the folder's name is no reason to judge by the live rows alone, and one reason for all KPIs."""
     astray = spanning(whole, tmp_path / "there")
