@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from golive_lib.due_events import DueResult, judge_dues
-from golive_lib.errors import PlanError, QueryFailed
+from golive_lib.errors import ArchiveError, DatabaseError, PlanError, QueryFailed
 from golive_lib.events import MINUTE, Window, bad_events
 from golive_lib.formats import Brief, clock, number, share
 from golive_lib.kpis import KpiResult, Soak, budgets, judge_kpi
@@ -113,10 +114,11 @@ def _kpi_record(one: KpiResult) -> dict[str, Any]:
     }
 
 
-def soak(plan: Plan, percent: float, started_at: datetime | None, as_of: datetime) -> Soak:
+def soak(plan: Plan, percent: float, started_at: datetime | None, as_of: datetime, *, known: str = "") -> Soak:
     """Return the stage as it stood at an instant; a later stage's start ends the one before it.
 
-    Raises PlanError for an unknown stage, one without a start, and a start that lies ahead of ``as_of``.
+    ``known`` says until when an archive goes. Raises PlanError for an unknown stage, one without a start, and a start
+    that lies ahead of ``as_of``.
     """
     stage = plan.stage(percent)
     start = stage_start(plan, stage, started_at)
@@ -127,7 +129,8 @@ def soak(plan: Plan, percent: float, started_at: datetime | None, as_of: datetim
         )
     until = min(as_of, ended) if ended else as_of
     if until <= start:
-        raise PlanError(f"stage {stage} starts at {start:%Y-%m-%d %H:%MZ}, which is not before {as_of:%Y-%m-%d %H:%MZ}")
+        words = f"stage {stage} starts at {start:%Y-%m-%d %H:%MZ}, which is not before {as_of:%Y-%m-%d %H:%MZ}"
+        raise PlanError(f"{words}; {known}" if known else words)
     matured = start + max((min(until, as_of - plan.judge.maturity) - start) // MINUTE, 0) * MINUTE
     over = until == ended
     return Soak(stage, start, until, matured, cut_short=over and until < start + stage.soak, ended=over)
@@ -167,9 +170,9 @@ def _asked(
 ) -> Soak:
     now = instant(as_of, "as_of") if as_of else clock.now
     if now > clock.now:
-        there = f"{clock.now:%Y-%m-%d %H:%MZ}"
-        raise PlanError(f"as_of {now:%Y-%m-%d %H:%MZ} lies in the future; the database's now is {there}")
-    return soak(plan, percent, instant(started_at, "started_at") if started_at else None, now)
+        there = clock.end or f"the database's now is {clock.now:%Y-%m-%d %H:%MZ}"
+        raise PlanError(f"as_of {now:%Y-%m-%d %H:%MZ} lies in the future; {there}")
+    return soak(plan, percent, instant(started_at, "started_at") if started_at else None, now, known=clock.end)
 
 
 def judge_in(snapshot: Asked, launch: Launch, stage: Soak, gather: Gather) -> StageResult:
@@ -219,10 +222,26 @@ def conclude(
     items += [Item(due.due.title, due.status, due.reason) for due in dues]
     if stage.cut_short:  # it will never be over, and was not promoted
         items.append(Item("Soak", Status.AMBER, "cut short by the start of the next stage"))
+    elif clock.end and stage.until == clock.now and not stage.over:
+        items.append(Item("Soak", Status.AMBER, f"{clock.end}, the soak until {stage.ends:%Y-%m-%d %H:%MZ}"))
+    items += _after_archive(launch, kpis, stage)
     verdict = judge_stage(items, soak_over=stage.over or stage.cut_short)
     archive = str(launch.archive.url) if launch.archive else ""
     where = plan.name, str(launch.database.url), plan.timezone
     return StageResult(stage, kpis, dues, verdict, {}, clock, *where, plan.judge.alpha, archive)
+
+
+def _after_archive(launch: Launch, kpis: Sequence[KpiResult], stage: Soak) -> list[Item]:
+    """Say until when an archive goes after which the live database has no event of any kind: they may be deleted."""
+    asked = [one.telemetry for one in kpis if one.status is Status.UNKNOWN and not one.telemetry.problem]
+    newest = max((one.telemetry.total.newest for one in kpis if one.telemetry.total.newest), default=None)
+    if launch.archive is None or not asked:
+        return []
+    with suppress(ArchiveError, DatabaseError), launch.archive.snapshot() as kept:
+        end = kept.clock.now
+        if end < stage.until and (newest is None or newest < end):
+            return [Item("Later rows", Status.UNKNOWN, f"{kept.clock.end}, the live database has none after it")]
+    return []
 
 
 def _item(result: KpiResult, stage: Soak, zone: ZoneInfo) -> Item:

@@ -84,7 +84,7 @@ def run_check(
         unsure=unsure,
         rows=rows,
         why=query.why,
-        fix=query.fix,
+        fix="" if examined is None else query.fix,  # that of what rows say, of which none was seen
         expect=filled(query.expect, values),
         sql=counting.client_sql(values),
         params=dict(values),

@@ -7,7 +7,7 @@ import socket
 import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -60,10 +60,21 @@ class Link:
 
 @dataclass(frozen=True)
 class Clock:
-    """The instant a snapshot judges at; ``fixed`` when the database pins it (a demo)."""
+    """The instant a snapshot judges at; ``fixed`` when the database pins it (a demo), or it is an ``archive``'s end."""
 
     now: datetime
     fixed: bool
+    archive: bool = False
+
+    @property
+    def end(self) -> str:
+        """Until when the archive goes; empty for a database that goes on."""
+        return f"the archive goes until the end of {self.now - timedelta(days=1):%Y-%m-%d} UTC" if self.archive else ""
+
+    @property
+    def note(self) -> str:
+        """What is to be known of an instant that is this clock's, to be put after it; may be empty."""
+        return " (the archive's end)" * self.archive or " (clock fixed by the database)" * self.fixed
 
 
 class Snapshot:

@@ -16,7 +16,7 @@ from golive_lib.answers import Origin, frame
 from golive_lib.archive import open_archive
 from golive_lib.db import Clock
 from golive_lib.duckdb_sql import duckdb_sql
-from golive_lib.engines import READ, SCHEMA, foreign, lacking
+from golive_lib.engines import READ, SCHEMA, absent, foreign, lacking
 from golive_lib.errors import ArchiveError, DatabaseError, QueryFailed, Stopped
 from golive_lib.formats import mask
 from golive_lib.known_answers import believe
@@ -67,7 +67,7 @@ class DuckSnapshot:
         self.cursor = cursor
         self.archive = archive
         self._limit = limit.total_seconds()
-        self.clock = Clock(archive.until, fixed=True)
+        self.clock = Clock(archive.until, fixed=True, archive=True)
 
     def frame(self, statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
         """Run one statement; raises QueryFailed, after which the snapshot goes on."""
@@ -153,6 +153,9 @@ class DuckDB:
         archive = self._opened[1] if self._opened else open_archive(self.url.folder)
 
         def files(source: re.Match[str]) -> str:
+            if not archive.days(source[1]):
+                reason = absent(archive, source[1])
+                raise QueryFailed(reason, reason=reason)
             there = (self.url.folder / file.relative_to(archive.folder) for file in archive.files(source[1]))
             return f"read_parquet([{', '.join(_text(str(file)) for file in there)}], hive_partitioning = false)"
 
@@ -198,6 +201,8 @@ def _plain(named: tuple[str, str], column: Any) -> Iterable[Any]:  # noqa: ANN40
 def _failure(error: duckdb.Error, statement: Statement) -> QueryFailed:
     """Turn DuckDB's error into the reason of an unknown, with the file it is about."""
     said = mask(" ".join(str(error).partition("\n")[0].partition(": ")[2].split()))
+    if isinstance(error, duckdb.InterruptException):
+        said = "ask for fewer hours, or raise [database] statement_timeout in the plan; an archive has no index"
     kinds = {
         duckdb.InterruptException: "stopped by the statement timeout",
         duckdb.CatalogException: "table missing",

@@ -44,6 +44,11 @@ if TYPE_CHECKING:
 
 SAMPLE = 50
 ASKED = ("check", "checks", "database", "frame", "plan", "queries", "query", "sql", "table", "zone")
+_ROWS_ALONE = (
+    "{}, holds rows of closed days and no more: it cannot be asked about the app's database itself, "
+    "which is its server, roles, row level security, indexes, flags, backups and newest rows\n  next: give --db-url "
+    "postgresql://… for this; an archive answers golive canary, golive check health and golive sql"
+)
 _PYTHON: dict[str, type | tuple[type, ...]] = {
     "int": int,
     "float": (int, float),
@@ -101,7 +106,7 @@ class Launch:
     def postgres(self) -> Database:
         """The app's own database, for what its rows alone cannot answer; raises SettingsError for an archive."""
         if not isinstance(self.database, Database):
-            raise SettingsError(f"{self.database.url}, holds rows alone; name the app's database: postgresql://…")
+            raise SettingsError(_ROWS_ALONE.format(self.database.url))
         return self.database
 
     @property
@@ -249,7 +254,8 @@ def open_launch(db_url: str | None = None, *, plan: str | Path | None = None) ->
         url = env[DB_URL]
     chosen = read_plan(choose_plan(plan or env.get(PLAN)))
     show_people(chosen.reports.show)
-    queries, address = load_queries(chosen), parse_address(url)
+    address = parse_address(url)
+    queries = load_queries(chosen, archive=not isinstance(address, DatabaseUrl))
     if isinstance(address, DatabaseUrl):
         kept = _engine(parse_archive(env[ARCHIVE]), chosen, env) if env.get(ARCHIVE) else None
         return Launch(chosen, queries, Database(address, chosen.database), env, kept)
@@ -269,10 +275,14 @@ def _engine(address: DuckUrl | SparkUrl, plan: Plan, env: Mapping[str, str]) -> 
     return SparkEngine(address, plan, token=Secret(token) if token else None)
 
 
-def load_queries(plan: Plan) -> Queries:
-    """Return the kit's queries with those of the plan's folders over them; raises QueryError."""
+def load_queries(plan: Plan, *, archive: bool = False) -> Queries:
+    """Return the kit's queries with those of the plan's folders over them; raises QueryError.
+
+    ``archive`` puts the kit's queries between them that an engine without an index needs in another shape.
+    """
     own = kit_folder() / "queries"
-    return Queries(load([own, *(folder for folder in plan.query_folders if folder.resolve() != own.resolve())]))
+    kits = [own, kit_folder() / "queries_of_archives"] if archive else [own]
+    return Queries(load([*kits, *(folder for folder in plan.query_folders if folder.resolve() != own.resolve())]))
 
 
 def kind(query: Query) -> str:

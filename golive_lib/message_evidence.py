@@ -115,7 +115,8 @@ def _hold(one: Said) -> HoldFacts:
         return HoldFacts(**one.base, stage=None, lasted=None, kpis=(), points=open_, others=())
     kpis, points = figures(one.plan, one.judged), dues(one.plan, one.judged)
     waits = tuple(kpi for kpi in kpis if kpi.status != Status.GREEN)
-    named = tuple(f"{title}:" for title in [*(kpi.title for kpi in kpis), *(point.title for point in points)])
+    titles = [*(kpi.title for kpi in kpis), *(point.title for point in points)]
+    named = tuple(f"{title}{mark}" for title in titles for mark in ":,")  # a reason may be several ones'
     others = tuple(reason for reason in one.judged["reasons"] if not reason.startswith(named))
     step, open_ = _step(one.stage), not_green(points)
     return HoldFacts(**one.base, stage=step, lasted=one.lasted, kpis=waits, points=open_, others=others)

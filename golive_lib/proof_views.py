@@ -36,7 +36,7 @@ def verdict(judged: Proofs | Coverage) -> Finding:
 def _facts(judged: Proofs | Coverage, outcome: Outcome) -> dict[str, str]:
     at = moment(outcome.at, ZoneInfo(outcome.zone))
     return {
-        "Judged at": f"{at} (clock fixed by the database)" if outcome.clock_fixed else at,
+        "Judged at": at + judged.clock.note,
         "Launch": judged.launch,
         "Database": judged.database,
     }

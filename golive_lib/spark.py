@@ -13,21 +13,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import grpc  # type: ignore[import-untyped]  # stubs are no dependency for one call
-from pyspark.errors import PySparkException
+from pyspark.errors import PySparkException, RetriesExceeded
 from pyspark.logger import PySparkLogger
 from pyspark.sql.connect.client import DefaultChannelBuilder
 from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.connect.session import SparkSession
 
 from golive_lib.answers import Origin, frame
-from golive_lib.archive import ROWS
 from golive_lib.db import CONNECT_TIMEOUT_S, Clock, meaning
 from golive_lib.engines import READ, SCHEMA, foreign, lacking
 from golive_lib.errors import DatabaseError, QueryFailed, SettingsError, Stopped
 from golive_lib.formats import mask
 from golive_lib.known_answers import believe
 from golive_lib.settings import spark_secrets
-from golive_lib.spark_archive import read_archive, show
+from golive_lib.spark_archive import one_path, read_archive, show
 from golive_lib.spark_sql import spark_sql
 from golive_lib.statement import Statement
 from golive_lib.waiting import waiting
@@ -78,7 +77,7 @@ class SparkSnapshot:
         self._session = session
         self.archive = archive
         self._views: set[str] = set()
-        self.clock = Clock(archive.until, fixed=True)
+        self.clock = Clock(archive.until, fixed=True, archive=True)
 
     def frame(self, statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
         """Run one statement; raises QueryFailed, after which the snapshot goes on."""
@@ -101,7 +100,7 @@ class SparkSnapshot:
         for source in sorted({*READ.findall(statement.sql)} - self._views):
             show(self._session, self.archive, self._engine.url.archive, source)
             self._views.add(source)
-        return self._session.sql(sql, args={name: values[name] for name in statement.types})
+        return self._session.sql(sql, args={name: values[name] for name in statement.types if name in values})
 
     @contextmanager
     def _asking(self, statement: Statement) -> Iterator[None]:
@@ -155,7 +154,9 @@ class SparkEngine:
     def sql(self, statement: Statement, values: Mapping[str, Value]) -> str:
         """Return a statement with its values written in, as spark-sql runs it; raises QueryFailed."""
         written = spark_sql(Statement(statement.client_sql(values), {}, statement.parts))
-        return _VIEW.sub(lambda found: f"parquet.`{self.url.archive.rstrip('/')}/{found[1]}/*/{ROWS}`", written)
+        with self.snapshot() as asked:
+            archive = asked.archive
+        return _VIEW.sub(lambda found: f"parquet.`{one_path(archive, self.url.archive, found[1])}`", written)
 
     def close(self) -> None:
         """Let the session go; the next snapshot opens another, and sees the days archived since."""
@@ -164,11 +165,18 @@ class SparkEngine:
         self._open = None
 
     def failure(self, error: Exception) -> DatabaseError:
-        """Turn the client's error into a reason in one line, without the cluster's stack."""
+        """Turn the client's error into a reason in one line, without the cluster's stack.
+
+        Of a server that has gone, or has begun anew without this session, the next snapshot asks for another.
+        """
         state = getattr(error, "getSqlState", lambda: None)()
         words = mask(self._scrub(" ".join(_NOISE.sub("", str(error)).split()))) or type(error).__name__
-        if state is None and not words.startswith("["):
-            return DatabaseError(f"{self.url}: the connection was lost\n  next: is Spark Connect still running there?")
+        gone = isinstance(error, RetriesExceeded) or "[INVALID_HANDLE.SESSION" in words
+        if gone or (state is None and not words.startswith("[")):
+            self._open = None
+            return DatabaseError(
+                f"{self.url}: the connection was lost\n  next: ask again; is Spark Connect still running there?"
+            )
         state = {"HY008": "57014"}.get(state or "", state or "")
         reason = meaning(state, words)
         return QueryFailed(reason, reason=reason, sqlstate=state)

@@ -12,6 +12,7 @@ from pyspark.errors import PySparkException
 
 from golive_lib.archive import MANIFEST, MANIFESTS, OWNER, OWNERS, ROWS, Archive, other_columns
 from golive_lib.archive_figures import KEPT_AS
+from golive_lib.engines import absent
 from golive_lib.errors import ArchiveError, QueryFailed
 from golive_lib.spark_sql import view
 
@@ -70,6 +71,14 @@ def show(session: SparkSession, archive: Archive, folder: str, source: str) -> N
 
 def _files(archive: Archive, folder: str, source: str) -> dict[date, str]:
     return {day: f"{folder.rstrip('/')}/{source}/day={day.isoformat()}/{ROWS}" for day in archive.days(source)}
+
+
+def one_path(archive: Archive, folder: str, source: str) -> str:
+    """Return the one path by which Spark's SQL reads a source's days and nothing else; raises QueryFailed for none."""
+    if not (days := archive.days(source)):
+        reason = absent(archive, source)
+        raise QueryFailed(reason, reason=reason)
+    return f"{folder.rstrip('/')}/{source}/day={{{','.join(day.isoformat() for day in days)}}}/{ROWS}"
 
 
 def _changed(session: SparkSession, archive: Archive, folder: str, source: str) -> str:

@@ -65,6 +65,9 @@ def _translated(sql: str, types: tuple[tuple[str, str], ...]) -> str:
             _number(node, whole=whole)
         for node in list(tree.find_all(exp.Placeholder)):
             _bind(node, dict(types))
+        for limit in tree.find_all(exp.Limit):  # of rows it is an INT in Spark
+            if isinstance(limit.expression, exp.Cast):
+                limit.expression.set("to", exp.DataType.build("int"))
         return tree.sql("spark", unsupported_level=ErrorLevel.RAISE)
     except errors.SqlglotError as error:
         words = f"cannot be said in Spark's SQL: {' '.join(str(error).split())}"
@@ -192,6 +195,5 @@ def _series(series: Expr, alias: exp.TableAlias | None) -> Expr:
 
 
 def _bind(node: Expr, types: Mapping[str, str]) -> None:
-    """Cast a parameter to its declared type; a limit is an INT in Spark."""
-    type_ = "int" if isinstance(node.parent, exp.Limit) else types[node.name]
-    node.replace(exp.Cast(this=node.copy(), to=exp.DataType.build(type_, dialect="postgres")))
+    """Cast a parameter to its declared type."""
+    node.replace(exp.Cast(this=node.copy(), to=exp.DataType.build(types[node.name], dialect="postgres")))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from golive_lib.verdicts import Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Item:
 
 @dataclass(frozen=True)
 class StageVerdict:
-    """A stage's verdict and, one sentence each, why it is no better."""
+    """A stage's verdict and, one sentence each, why it is no better; what several things share is said once."""
 
     verdict: Verdict
     reasons: tuple[str, ...]
@@ -37,12 +38,12 @@ class StageVerdict:
 
 def judge_stage(items: Sequence[Item], *, soak_over: bool) -> StageVerdict:
     """Return the stage's verdict: any red rolls back, the soak is waited for, and at its end only green promotes."""
-    red = tuple(_sentence(item) for item in items if item.status is Status.RED)
+    red = _sentences(item for item in items if item.status is Status.RED)
     if red:
         return StageVerdict(Verdict.ROLLBACK, red)
     if not items:
         return StageVerdict(Verdict.HOLD, ("nothing was watched",))
-    short = tuple(_sentence(item) for item in items if item.status is not Status.GREEN)
+    short = _sentences(item for item in items if item.status is not Status.GREEN)
     if not soak_over:
         return StageVerdict(Verdict.CONTINUE, short)
     return StageVerdict(Verdict.HOLD if short else Verdict.PROMOTE, short)
@@ -62,6 +63,13 @@ def still_needed(needed: int, per_minute: float | None, noun: str = "events") ->
     return f"{amount}, about {span} at this rate"
 
 
-def _sentence(item: Item) -> str:
-    sentence = f"{item.name}: {item.reason or item.status.value}"
-    return sentence if item.needed is None else f"{sentence}; {still_needed(item.needed, item.per_minute, item.noun)}"
+def _sentences(items: Iterable[Item]) -> tuple[str, ...]:
+    names = defaultdict[str, list[str]](list)
+    for item in items:
+        names[_why(item)].append(item.name)
+    return tuple(f"{', '.join(named)}: {why}" for why, named in names.items())
+
+
+def _why(item: Item) -> str:
+    why = item.reason or item.status.value
+    return why if item.needed is None else f"{why}; {still_needed(item.needed, item.per_minute, item.noun)}"

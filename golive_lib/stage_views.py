@@ -32,7 +32,8 @@ FORECAST = (
 def verdict(result: StageResult) -> Finding:
     """Return the stage's verdict as a banner, with the stretch it was judged on."""
     soak, zone = result.soak, ZoneInfo(result.zone)
-    until = moment(soak.until, zone) + (" (clock fixed by the database)" if result.clock.fixed else "")
+    until = moment(soak.until, zone)
+    until += result.clock.note if soak.until == result.clock.now or not result.clock.archive else ""
     until += ", when the plan's next stage began" if soak.ended else ""
     left = soak.ends - soak.until
     facts = {

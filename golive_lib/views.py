@@ -47,7 +47,7 @@ def verdict(checks: Checks) -> Finding:
     outcome = checks.outcome
     at = moment(outcome.at, ZoneInfo(outcome.zone))
     facts = {
-        "Judged at": f"{at} (clock fixed by the database)" if outcome.clock_fixed else at,
+        "Judged at": at + checks.clock.note,
         "Launch": checks.launch,
         "Database": checks.database,
     }

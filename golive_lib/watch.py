@@ -100,7 +100,7 @@ class Watch:
         """
         with self.launch.database.snapshot() as snapshot:
             now = min(as_of, snapshot.clock.now) if as_of else snapshot.clock.now
-            stage = soak(self.launch.plan, self.stage.percent, self.started_at, now)
+            stage = soak(self.launch.plan, self.stage.percent, self.started_at, now, known=snapshot.clock.end)
             result = judge_in(snapshot, self.launch, stage, self._gather)
         if self.launch.archive and any(one.telemetry.problem for one in result.kpis):
             self.launch.archive.close()  # the next look opens it as it then is

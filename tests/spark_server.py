@@ -22,6 +22,7 @@ HOME = "GOLIVE_SPARK_HOME"  # a full PySpark's folder, which is in no virtual en
 CLASS = "org.apache.spark.sql.connect.service.SparkConnectServer"
 EXECUTOR = b"CoarseGrainedExecutorBackend"
 ATTEMPTS = 900
+EVENTS = "events"  # a folder, in which the server writes what it begins as it begins it
 JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # processes that live for minutes compile little
 
 
@@ -37,6 +38,14 @@ class SparkServer:
     def address(self) -> str:
         """Where a client connects."""
         return f"sc://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """Kill it with its workers, as a cluster that goes away does."""
+        os.killpg(self.pid, signal.SIGKILL)
+
+    def began(self, about: str) -> bool:
+        """Tell whether it has begun a question whose plan says this."""
+        return any(about in path.read_text() for path in (self.folder / EVENTS).rglob("*") if path.is_file())
 
     def executors(self) -> list[int]:
         """Return the processes that do the work, as they run now."""
@@ -70,6 +79,9 @@ def spark_connect(folder: Path, workers: int = 2) -> Iterator[SparkServer]:
         "spark.driver.extraJavaOptions": JVM,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": "1g",
+        "spark.eventLog.compress": "false",
+        "spark.eventLog.dir": str(folder / EVENTS),
+        "spark.eventLog.enabled": "true",
         "spark.executor.extraJavaOptions": JVM,
         "spark.local.dir": str(folder / "local"),
         "spark.sql.session.timeZone": "UTC",
@@ -77,6 +89,7 @@ def spark_connect(folder: Path, workers: int = 2) -> Iterator[SparkServer]:
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.ui.enabled": "false",
     }
+    (folder / EVENTS).mkdir()
     given = [part for name, value in settings.items() for part in ("--conf", f"{name}={value}")]
     master = ["--master", f"local-cluster[{workers},1,1024]", "--class", CLASS]
     die = ["setpriv", "--pdeathsig", "KILL"]  # with the tests, however they end; its workers follow

@@ -158,11 +158,15 @@ def _restored_role(healthy: DemoDatabase) -> Iterator[None]:
 @pytest.mark.usefixtures("_restored_role")
 @pytest.mark.parametrize(("statement", "reason"), BLINDINGS)
 def test_check_that_cannot_see_is_unknown(clone: Clone, statement: LiteralString, reason: str) -> None:
-    """Emptied, dropped, revoked or hidden: unknown, with the reason, and never green."""
+    """Emptied, dropped, revoked or hidden: unknown, with the reason, and never green.
+
+    The way to mend what the rows say is told where the rows could be asked.
+    """
     demo = clone()
     change(demo, statement)
     result = open_launch(demo.url).check("sanity/consent")
     assert (result.status, result.reason) == (Status.UNKNOWN, reason)
+    assert bool(result.fix) == statement.startswith("truncate")
 
 
 def test_one_blind_check_costs_no_other_its_answer(clone: Clone) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,13 @@ import pandas as pd
 import pytest
 from archives import NOW, PLAN, VALUES, archived, at, later
 
-from golive_lib import Status, Verdict, open_launch, series
+from golive_lib import Status, Verdict, open_launch, series, stage_views
+from golive_lib.archiving import Asked, archive_days
 from golive_lib.canary import flags_asked, judge_now
 from golive_lib.demo import open_demo
 from golive_lib.duck import CONFIG, DuckDB, DuckSnapshot
 from golive_lib.engines import DuckUrl
-from golive_lib.errors import DatabaseError, QueryFailed, SettingsError
+from golive_lib.errors import DatabaseError, PlanError, QueryFailed, SettingsError
 from golive_lib.known_answers import examine
 from golive_lib.query import compose, compose_check, load
 from golive_lib.statement import Statement
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 STAGING = PLAN.parent / "examples/staging/launch.toml"
 QUERIES = load([PLAN.parent / "queries"])
+SHAPED = PLAN.parent / "queries_of_archives"
 ASKED = [name for name in QUERIES if name.startswith(("canary/", "health/"))]
 
 
@@ -121,6 +123,45 @@ def test_checks_are_the_same(live: Launch, duck: Launch, name: str) -> None:
     same(live, duck, lambda catalog: compose_check(catalog[name], catalog, rows=True), QUERIES[name])
 
 
+@pytest.mark.parametrize("path", sorted(SHAPED.rglob("*.sql")), ids=lambda path: path.stem)
+def test_shape_for_archives_is_another_of_the_same(duck: Launch, path: Path) -> None:
+    """It stands for a query of the kit's that asks and needs the same, and is what an archive is asked."""
+    name = path.relative_to(SHAPED).with_suffix("").as_posix()
+    ours, kits = duck.query(name), QUERIES[name]
+    assert ours.path == path.relative_to(PLAN.parent)
+    heads = [(q.title, q.sources, q.params, q.needs, q.expect, q.fix) for q in (ours, kits)]
+    assert heads[0] == heads[1]
+    assert ours.body != kits.body
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"as_of": "2026-03-24T20:33:11Z"},
+        {"slot_minutes": 7, "hours": 30},
+        {"days": 0, "hours": 2},
+        {"hours": 0},
+    ],
+)
+def test_silence_is_the_same_in_other_slots(live: Launch, duck: Launch, given: dict[str, str | int]) -> None:
+    """Slots that begin at any minute, do not divide a day or reach into the day before are counted alike."""
+    asked = {"as_of": NOW, **given}
+    wanted, got = (launch.frame("health/api_silence", **asked) for launch in (live, duck))
+    pd.testing.assert_frame_equal(got, wanted, check_exact=True)
+    assert bool(len(got)) == bool(asked.get("hours", 24))
+
+
+def test_own_query_goes_before_the_shape_for_archives(duck: Launch, tmp_path: Path) -> None:
+    """Who has put a query of the same name into a folder of the plan is asked theirs."""
+    own = tmp_path / "queries" / "health" / "api_silence.sql"
+    own.parent.mkdir(parents=True)
+    own.write_text("-- title: Mine?\n-- expect: n > 0\nselect 1 as n\n")
+    (tmp_path / "launch.toml").write_text(PLAN.read_text())
+    assert isinstance(duck.database.url, DuckUrl)
+    mine = open_launch(f"duckdb:{duck.database.url.folder}", plan=tmp_path / "launch.toml")
+    assert mine.check("health/api_silence").status is Status.GREEN
+
+
 @pytest.mark.parametrize("percent", [10, 25, 50, 100])
 def test_record_is_the_same_byte_for_byte(live: Launch, duck: Launch, percent: float) -> None:
     """A stage judged from the archive has PostgreSQL's record, its verdict and its sentence."""
@@ -152,6 +193,48 @@ def test_now_is_the_archives_end(duck: Launch) -> None:
     """What is judged without a moment is judged at midnight after the last day, pinned."""
     with duck.database.snapshot() as snapshot:
         assert (snapshot.clock.now, snapshot.clock.fixed) == (datetime(2026, 3, 28, tzinfo=UTC), True)
+
+
+@pytest.fixture(scope="module")
+def short(live: Launch, tmp_path_factory: pytest.TempPathFactory) -> Launch:
+    """Open an archive that ends in the midst of the last stage."""
+    folder = tmp_path_factory.mktemp("short")
+    assert archive_days(live, folder, Asked(until=date(2026, 3, 24))).failures == []
+    return open_launch(f"duckdb:{folder}", plan=PLAN)
+
+
+def test_archive_that_ends_within_a_stage_says_when(short: Launch) -> None:
+    """The reasons of a soak that goes on say until when the rows go; nothing is green for the days after."""
+    result = judge_now(short, 100)
+    assert result.record()["reasons"][-1] == (
+        "Soak: the archive goes until the end of 2026-03-24 UTC, the soak until 2026-03-25 22:00Z"
+    )
+    assert "the archive goes until the end of 2026-03-24 UTC" in str(result.outcome)
+    assert result.stage_verdict.verdict is Verdict.CONTINUE
+    assert "02:00 Beirut (the archive's end)" in str(stage_views.verdict(result))
+
+
+def test_archive_that_ends_after_a_stage_says_nothing_of_it(live: Launch, short: Launch) -> None:
+    """A stage whose soak is over by then, and one judged as of before, have PostgreSQL's record."""
+    for percent, as_of in ((50, "2026-03-25T00:00:00Z"), (100, "2026-03-24T23:00:00Z")):
+        ours, theirs = (judge_now(launch, percent, as_of=as_of) for launch in (short, live))
+        assert json.dumps(ours.record()) == json.dumps(theirs.record())
+        assert "archive's end" not in str(stage_views.verdict(ours))
+
+
+@pytest.mark.parametrize(
+    ("percent", "asked", "words"),
+    [
+        (100, {"started_at": "2026-03-25T08:00:00Z"}, "starts at 2026-03-25 08:00Z, which is not before .*; {}"),
+        (100, {"as_of": NOW}, "as_of 2026-03-25 22:00Z lies in the future; {}"),
+    ],
+)
+def test_archive_that_ends_before_a_stage_says_when(
+    short: Launch, percent: float, asked: dict[str, str], words: str
+) -> None:
+    """It is refused with the archive's last day, not with a clock that nobody has set."""
+    with pytest.raises(PlanError, match=words.format("the archive goes until the end of 2026-03-24 UTC")):
+        judge_now(short, percent, **asked)
 
 
 def test_known_answers_hold_on_duckdb(duck: Launch) -> None:
@@ -263,7 +346,7 @@ def test_statement_has_a_time_limit(duck: Launch) -> None:
         endless = (
             "select sum(sqrt(a * b)) as n from generate_series(1, 1000000) x (a), generate_series(1, 1000000) y (b)"
         )
-        with pytest.raises(QueryFailed, match="stopped by the statement timeout"):
+        with pytest.raises(QueryFailed, match=r"timeout: ask for fewer hours, or raise .*; an archive has no index"):
             quick.frame(Statement(endless, {}, ()), {})
 
 
@@ -279,7 +362,10 @@ def test_sql_runs_in_another_duckdb(duck: Launch) -> None:
 
 def test_app_itself_is_asked_of_postgresql(duck: Launch) -> None:
     """What rows alone cannot say is refused with what to pass."""
-    with pytest.raises(SettingsError, match="the archive samia, by DuckDB, holds rows alone"):
+    words = (
+        "the archive samia, by DuckDB, holds rows of closed days and no more: it cannot .*\n  next: give --db-url postg"
+    )
+    with pytest.raises(SettingsError, match=words):
         _ = duck.postgres
 
 
@@ -324,7 +410,12 @@ def test_command_line_shows_an_archives_sql(copy: Path) -> None:
         assert client.execute(done.stdout).description
 
 
-def test_command_line_needs_the_app_for_some(copy: Path) -> None:
-    """A command about the database itself says what to name; nothing is written."""
-    done = golive(copy.parent, "backup", "--db-url", f"duckdb:{copy.name}")
-    assert (done.returncode, "holds rows alone; name the app's database" in done.stderr) == (1, True)
+@pytest.mark.parametrize("command", ["doctor", "readiness", "rls", "backup"])
+def test_command_line_needs_the_app_for_some(copy: Path, command: str) -> None:
+    """A command about the database itself says what an archive cannot be asked, and what to name or ask instead."""
+    done = golive(copy.parent, command, "--db-url", f"duckdb:{copy.name}")
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1
+    assert "cannot be asked about the app's database itself, which is its server, roles, row level security" in said
+    assert "next: give --db-url postgresql://… for this; an archive answers golive canary, golive check health" in said
+    assert "Traceback" not in said

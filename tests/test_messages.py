@@ -483,7 +483,7 @@ def test_hold_of_readiness_and_of_a_soak_cut_short(told: Told) -> None:
     assert "backup (unknown): backup is unknown" in written(PLAN, kind, facts, "en").txt
     held = told.judged(10, "hold")
     data = json.loads((told.outputs / held.run_id / JUDGED).read_text())
-    data["reasons"] = ["Soak: cut short by the start of the next stage", "API response P95: is amber"]
+    data["reasons"] = ["Soak: cut short by the start of the next stage", "API response P95, Error rate: is amber"]
     told.stage(10, "hold", files={JUDGED: json.dumps(data)})
     _, facts = told.says()
     assert isinstance(facts, HoldFacts)

@@ -33,6 +33,9 @@ def test_wheel_works_outside_a_clone(tmp_path: Path, healthy: DemoDatabase) -> N
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     ZipFile(wheel).extractall(tmp_path / "lib")
+    packed = tmp_path / "lib" / "golive_lib" / "_kit"
+    for folder in ("queries", "queries_of_archives"):
+        assert len([*(packed / folder).rglob("*.sql")]) == len([*(ROOT / folder).rglob("*.sql")]) > 0
     empty = tmp_path / "empty"
     empty.mkdir()
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GOLIVE_")}

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, LiteralString, NoReturn
 import pandas as pd
 import pytest
 from archives import PLAN, later
-from plant import change
+from plant import change, free_port
 
 from golive_lib import Status, Verdict
 from golive_lib.archiving import Asked, archive_days
 from golive_lib.canary import flags_asked, judge_now
 from golive_lib.duck import CONFIG, DuckDB, DuckSnapshot
-from golive_lib.engines import DuckUrl, parse_archive
+from golive_lib.engines import DuckUrl, SparkUrl, parse_archive
 from golive_lib.errors import DatabaseError, SettingsError
 from golive_lib.events import EVIDENCE, MINUTE, Window, bad_events, time_indexed
 from golive_lib.forecasts import before
@@ -30,6 +30,7 @@ from golive_lib.plan import read_plan
 from golive_lib.query import parse
 from golive_lib.replay import replay
 from golive_lib.spanning import sides
+from golive_lib.spark import SparkEngine
 from golive_lib.stage_views import overview, verdict
 from golive_lib.telemetry import SPLIT
 from golive_lib.watch import Watch
@@ -321,9 +322,38 @@ def test_archive_of_another_launch_is_refused(whole: Launch, copy: Path, other: 
     assert (result.outcome.verdict, [due.status for due in result.dues]) == (Verdict.HOLD, [Status.GREEN])
 
 
+@pytest.mark.parametrize("last", [date(2026, 3, 23), MIDST], ids=["before the stage", "within it"])
+def test_archive_that_ends_and_nothing_after_it_says_when(clone: Clone, tmp_path: Path, last: date) -> None:
+    """The last day is named where the live database has no event after it, and not where only some kinds lack."""
+    demo = clone()
+    both = archived(demo, tmp_path / "samia", last)
+    words = f"Later rows: the archive goes until the end of {last} UTC, the live database has none after it"
+    after: LiteralString = f"'{last + timedelta(days=1)}'"
+    change(demo, f"delete from emergency_calls where requested_at >= {after}")
+    some = judge_now(both, 100, as_of=NOW)
+    assert (some.kpi("siren_p90").status, words in some.record()["reasons"]) == (Status.UNKNOWN, False)
+    forget(demo, date(2026, 3, 30))
+    none = judge_now(both, 100, as_of=NOW)
+    assert (none.outcome.verdict, none.record()["reasons"][-1]) == (Verdict.HOLD, words)
+
+
 def test_archive_that_is_not_there_is_unknown(whole: Launch, tmp_path: Path) -> None:
-    """A slip in the folder's name is no reason to judge by the live rows alone."""
-    assert set(unknown(spanning(whole, tmp_path / "there"))) == set(whole.plan.kpis)
+    """A slip in the folder's name is no reason to judge by the live rows alone, and one reason for all KPIs."""
+    astray = spanning(whole, tmp_path / "there")
+    assert set(unknown(astray)) == set(whole.plan.kpis)
+    (reason,) = judge_now(astray, 100, as_of=NOW).record()["reasons"]
+    titles = ", ".join(kpi.title for kpi in whole.plan.kpis.values())
+    assert reason.startswith(f"{titles}: {tmp_path}/there: is no archive")
+
+
+def test_spark_that_is_not_there_is_said_once(whole: Launch) -> None:
+    """An address where nothing listens is one reason, too."""
+    url = parse_archive(f"sc://127.0.0.1:{free_port()}/;archive=/a")
+    assert isinstance(url, SparkUrl)
+    engine = SparkEngine(url, whole.plan)
+    astray = Launch(whole.plan, whole.queries, whole.database, whole.env, engine)
+    (reason,) = judge_now(astray, 100, as_of=NOW).record()["reasons"]
+    assert reason.endswith("Connection refused")
 
 
 def test_engine_that_differs_is_unknown(whole: Launch, copy: Path) -> None:

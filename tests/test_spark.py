@@ -9,13 +9,21 @@ import shutil
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import date
 from typing import TYPE_CHECKING
 
+import grpc  # type: ignore[import-untyped]  # as in golive_lib/spark.py
 import pandas as pd
 import pytest
 from archives import NOW, PLAN, VALUES, archived, later
 from plant import free_port
+from pyspark.sql.connect.proto.base_pb2 import AnalyzePlanRequest, AnalyzePlanResponse
+from pyspark.sql.connect.proto.base_pb2_grpc import (
+    SparkConnectServiceServicer,
+    add_SparkConnectServiceServicer_to_server,
+)
 from pyspark.sql.connect.shell.progress import ProgressHandler
 from spark_server import SparkServer, spark_connect
 
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
 
 FLAGS = flags_asked(open_launch("duckdb:none", plan=PLAN).plan)
 INFINITY = float("inf")
+ENDLESS = "select sum(sqrt(a * b)) as n from generate_series(1, 1000000) x (a), generate_series(1, 1000000) y (b)"
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +232,147 @@ def test_changed_file_is_unknown(server: SparkServer, folder: Path, tmp_path: Pa
         "call_setup_p95": "calls of 2026-03-23: its rows.parquet is not the one that was written",
         "payment_success": "the archive lacks payments of 2026-03-24",
     }
+
+
+def test_sql_reads_the_days_that_are_there(spark: Launch, server: SparkServer, folder: Path, tmp_path: Path) -> None:
+    """What ``sql`` shows runs as it stands, and reads neither half-written days nor what lies beside the days."""
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "api_requests" / "day=2026-03-26" / "manifest.json").unlink()
+    shutil.copytree(copy / "api_requests" / "day=2026-03-25", copy / "api_requests" / "aside")
+    launch = patient(f"{server.address}/;archive={copy}")
+    sql = launch.sql("health/api_paths", as_of=NOW)
+    assert isinstance(launch.database, SparkEngine)
+    assert launch.database.session
+    got = launch.database.session.sql(sql).toArrow().to_pylist()
+    wanted = spark.frame("health/api_paths", as_of=NOW)
+    assert [(row["path"], row["requests"]) for row in got] == [*zip(wanted["path"], wanted["requests"], strict=True)]
+    assert ("day={2026-03-" in sql, "2026-03-25" in sql, "2026-03-26" in sql) == (True, True, False)
+    shutil.rmtree(copy / "api_requests")
+    launch.database.close()
+    with pytest.raises(QueryFailed, match="the archive has no api_requests; see 'golive archive'"):
+        launch.sql("health/api_paths", as_of=NOW)
+    launch.database.close()
+
+
+def test_silence_is_the_same(live: Launch, spark: Launch) -> None:
+    """The shape that archives are asked the check of silence in answers as the live database's."""
+    wanted, got = (
+        launch.frame("health/api_silence", as_of="2026-03-24T20:33:11Z", slot_minutes=7) for launch in (live, spark)
+    )
+    pd.testing.assert_frame_equal(got, wanted, check_exact=True)
+
+
+def test_checks_are_the_same(live: Launch, spark: Launch) -> None:
+    """Every check of health says the same of the same rows, and shows the same ones."""
+    found = [launch.checks("health", as_of="2026-03-25T00:00:00Z") for launch in (live, spark)]
+    wanted, got = ([(one.name, one.status, one.reason, one.broken) for one in checks] for checks in found)
+    assert got == wanted
+    assert {status for _, status, _, _ in wanted} == {Status.GREEN, Status.UNKNOWN}
+    for one, other in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(
+            *(f.sort_values([*map(str, f)], ignore_index=True) for f in (other.rows, one.rows))
+        )
+
+
+class Ender(ProgressHandler):
+    """Kills the whole server when Spark first says that tasks are in flight."""
+
+    def __init__(self, server: SparkServer) -> None:
+        self.server = server
+
+    def __call__(  # noqa: D102  Spark's own
+        self,
+        stages: Iterable[StageInfo] | None,  # noqa: ARG002
+        inflight_tasks: int,
+        operation_id: str | None,  # noqa: ARG002
+        done: bool,  # noqa: ARG002
+    ) -> None:
+        if inflight_tasks:
+            self.server.kill()
+
+
+def test_server_lost_within_a_question(folder: Path, tmp_path: Path) -> None:
+    """It is a lost connection with the next step, no answer; the next question is told that nobody listens."""
+    with spark_connect(tmp_path, workers=1) as server:
+        engine = patient(f"{server.address}/;archive={folder}").database
+        assert isinstance(engine, SparkEngine)
+        with engine.snapshot() as snapshot:
+            assert engine.session
+            engine.session.registerProgressHandler(Ender(server))
+            with pytest.raises(DatabaseError, match="the connection was lost\n  next: ask again; is Spark") as failed:
+                snapshot.frame(Statement(ENDLESS, {}, ()), {})
+        assert not isinstance(failed.value, QueryFailed)
+        with pytest.raises(DatabaseError, match="Connection refused"), engine.snapshot():
+            pass
+
+
+def test_session_that_the_server_closed(server: SparkServer, folder: Path) -> None:
+    """As one does that was idle for an hour: that question fails, and the next one opens another session."""
+    engine = patient(f"{server.address}/;archive={folder}").database
+    assert isinstance(engine, SparkEngine)
+    one = Statement("select 1 as n", {}, ())
+    with engine.snapshot() as snapshot:
+        assert engine.session
+        engine.session.client.release_session()
+        with pytest.raises(DatabaseError, match="the connection was lost"):
+            snapshot.frame(one, {})
+    with engine.snapshot() as snapshot:
+        assert snapshot.frame(one, {})["n"].tolist() == [1]
+    engine.close()
+
+
+@pytest.mark.parametrize("command", [["canary", "--stage", "100"], ["check", "health"]], ids=lambda words: words[0])
+def test_command_whose_server_is_lost(folder: Path, tmp_path: Path, command: list[str]) -> None:
+    """It ends as an error that says so, without a stack and without a verdict."""
+    (tmp_path / "spark").mkdir()
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GOLIVE_")}
+    with spark_connect(tmp_path / "spark", workers=1) as server:
+        where = ("--db-url", f"{server.address}/;archive={folder}", "--plan", str(PLAN))
+        asking = subprocess.Popen(
+            [sys.executable, "-m", "golive_lib", *command, *where],
+            cwd=tmp_path,
+            env={**clean, "PYTHONPATH": str(PLAN.parent)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while asking.poll() is None and not server.began("api_requests/day=2026-03-24/rows.parquet"):
+            with suppress(subprocess.TimeoutExpired):
+                asking.wait(timeout=0.1)
+        server.kill()
+        out, said = asking.communicate()
+    assert asking.returncode == 1, out + said
+    assert ("connection was lost" in out + said, "Traceback" in out + said) == (True, False), out + said
+    assert [word for word in ("hold", "Hold", "continue:", "are green") if word in out] == []
+    for record in tmp_path.glob("outputs/*/record.json"):
+        assert json.loads(record.read_text())["verdict"] is None
+        assert not (record.parent / "judged.json").exists()
+
+
+class OldSpark(SparkConnectServiceServicer):
+    """Says which Spark it is, as one before 4.0 does, which knows nothing else of what is asked."""
+
+    def AnalyzePlan(self, request: AnalyzePlanRequest, context: object) -> AnalyzePlanResponse:  # noqa: ARG002, D102, N802  Spark's own
+        answer = AnalyzePlanResponse(session_id=request.session_id)
+        answer.spark_version.version = "3.5.7"
+        return answer
+
+
+def test_older_spark_is_refused() -> None:
+    """It is said which Spark that is and which is needed, before anything else is asked of it."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    add_SparkConnectServiceServicer_to_server(OldSpark(), server)  # type: ignore[no-untyped-call]  # generated
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        launch = open_launch(f"sc://127.0.0.1:{port}/;archive=/a", plan=PLAN)
+        with (
+            pytest.raises(DatabaseError, match=r"is Spark 3\.5\.7; the kit needs 4\.0 or newer"),
+            launch.database.snapshot(),
+        ):
+            pass
+    finally:
+        server.stop(None)
 
 
 def test_nobody_listens() -> None:

@@ -43,6 +43,20 @@ def test_a_hold_says_what_is_missing() -> None:
     assert expected == judge_stage([GREEN, AMBER, UNKNOWN], soak_over=True).reasons
 
 
+def test_what_several_share_is_said_once() -> None:
+    """Whatever lacks for the same reason is named before it, in its order; another reason stands alone."""
+    silent = [Item(name, Status.UNKNOWN, "no such archive") for name in ("API", "errors")]
+    later = Item("calls", Status.UNKNOWN, "no such archive")
+    expected = ("API, errors, calls: no such archive", "sirens: silent")
+    assert expected == judge_stage([*silent, UNKNOWN, later], soak_over=True).reasons
+
+
+def test_what_more_is_needed_of_is_not_shared() -> None:
+    """The same words about other numbers of events are other reasons."""
+    more = [Item("API", Status.AMBER, "too few", needed=1), Item("calls", Status.AMBER, "too few", needed=2)]
+    assert len(judge_stage(more, soak_over=True).reasons) == len(more)
+
+
 def test_a_rollback_says_what_is_red_and_nothing_else() -> None:
     """What is merely amber is no reason to roll back."""
     assert judge_stage([RED, AMBER], soak_over=True).reasons == ("errors: proven over the limit",)
