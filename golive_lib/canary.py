@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class StageResult(Brief):
     """A stage judged in one snapshot: KPIs, due events, and the verdict; ``evidence`` holds bad events of red KPIs.
 
-    ``archive`` names the one that earlier rows were taken from.
+    ``archive`` names the one that earlier rows were taken from, ``reach`` says where an archive ends before the stage.
     """
 
     soak: Soak
@@ -52,6 +52,7 @@ class StageResult(Brief):
     zone: str
     alpha: float
     archive: str = ""
+    reach: str = ""
 
     def __getitem__(self, key: str) -> KpiResult | DueResult:
         return next(result for result in self.results if result.key == key)
@@ -79,7 +80,7 @@ class StageResult(Brief):
         verdict = self.stage_verdict.verdict
         short = [Status.AMBER] if self.soak.cut_short else []
         status = worst([*short, *(result.status for result in self.results)])
-        return Outcome(verdict, status, _sentence(self), self.soak.until, self.clock.fixed, self.zone)
+        return Outcome(verdict, status, _sentence(self) + self.reach, self.soak.until, self.clock.fixed, self.zone)
 
     def record(self) -> dict[str, Any]:
         """Return what was judged as data for JSON: the same, byte for byte, whenever this instant is judged again."""
@@ -222,26 +223,23 @@ def conclude(
     items += [Item(due.due.title, due.status, due.reason) for due in dues]
     if stage.cut_short:  # it will never be over, and was not promoted
         items.append(Item("Soak", Status.AMBER, "cut short by the start of the next stage"))
-    elif clock.end and stage.until == clock.now and not stage.over:
-        items.append(Item("Soak", Status.AMBER, f"{clock.end}, the soak until {stage.ends:%Y-%m-%d %H:%MZ}"))
-    items += _after_archive(launch, kpis, stage)
     verdict = judge_stage(items, soak_over=stage.over or stage.cut_short)
-    archive = str(launch.archive.url) if launch.archive else ""
+    archive, reach = str(launch.archive.url) if launch.archive else "", _reach(launch, kpis, stage, clock)
     where = plan.name, str(launch.database.url), plan.timezone
-    return StageResult(stage, kpis, dues, verdict, {}, clock, *where, plan.judge.alpha, archive)
+    return StageResult(stage, kpis, dues, verdict, {}, clock, *where, plan.judge.alpha, archive, reach)
 
 
-def _after_archive(launch: Launch, kpis: Sequence[KpiResult], stage: Soak) -> list[Item]:
-    """Say until when an archive goes after which the live database has no event of any kind: they may be deleted."""
+def _reach(launch: Launch, kpis: Sequence[KpiResult], stage: Soak, clock: Clock) -> str:
+    """Say until when an archive goes, where what is judged may go on after it; else nothing."""
+    if clock.end and stage.until == clock.now and not stage.over:
+        return f" Of the soak until {stage.ends:%Y-%m-%d %H:%MZ} {clock.end}."
     asked = [one.telemetry for one in kpis if one.status is Status.UNKNOWN and not one.telemetry.problem]
     newest = max((one.telemetry.total.newest for one in kpis if one.telemetry.total.newest), default=None)
-    if launch.archive is None or not asked:
-        return []
-    with suppress(ArchiveError, DatabaseError), launch.archive.snapshot() as kept:
-        end = kept.clock.now
-        if end < stage.until and (newest is None or newest < end):
-            return [Item("Later rows", Status.UNKNOWN, f"{kept.clock.end}, the live database has none after it")]
-    return []
+    if launch.archive is not None and asked:
+        with suppress(ArchiveError, DatabaseError), launch.archive.snapshot() as kept:
+            if kept.clock.now < stage.until and (newest is None or newest < kept.clock.now):
+                return f" The live database has no later rows, and {kept.clock.end}."
+    return ""
 
 
 def _item(result: KpiResult, stage: Soak, zone: ZoneInfo) -> Item:

@@ -203,13 +203,12 @@ def short(live: Launch, tmp_path_factory: pytest.TempPathFactory) -> Launch:
     return open_launch(f"duckdb:{folder}", plan=PLAN)
 
 
-def test_archive_that_ends_within_a_stage_says_when(short: Launch) -> None:
-    """The reasons of a soak that goes on say until when the rows go; nothing is green for the days after."""
+def test_archive_that_ends_within_a_stage_says_when(short: Launch, live: Launch) -> None:
+    """The sentence of a soak that goes on says until when the rows go; the record is PostgreSQL's of that instant."""
     result = judge_now(short, 100)
-    assert result.record()["reasons"][-1] == (
-        "Soak: the archive goes until the end of 2026-03-24 UTC, the soak until 2026-03-25 22:00Z"
-    )
-    assert "the archive goes until the end of 2026-03-24 UTC" in str(result.outcome)
+    words = "Of the soak until 2026-03-25 22:00Z the archive goes until the end of 2026-03-24 UTC."
+    assert str(result.outcome.sentence).endswith(words)
+    assert result.record() == judge_now(live, 100, as_of="2026-03-25T00:00:00Z").record()
     assert result.stage_verdict.verdict is Verdict.CONTINUE
     assert "02:00 Beirut (the archive's end)" in str(stage_views.verdict(result))
 
