@@ -42,12 +42,10 @@ class CheckResult(Brief):
     broken: int | None
     unsure: int | None
     rows: pd.DataFrame
-    why: str
     fix: str
     expect: str
     sql: str
     params: Mapping[str, Value]
-    clock: Clock
 
     @property
     def in_short(self) -> str:
@@ -83,12 +81,10 @@ def run_check(
         broken=broken,
         unsure=unsure,
         rows=rows,
-        why=query.why,
         fix=query.fix,
         expect=filled(query.expect, values),
         sql=counting.client_sql(values),
         params=dict(values),
-        clock=snapshot.clock,
     )
 
 

@@ -39,7 +39,6 @@ class ReportMeta:
 
     title: str
     generated_at: datetime
-    subtitle: tuple[str, ...] = ()
     run_id: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None

@@ -207,7 +207,6 @@ class Guarded:
     row_security: bool
     forced: bool
     bypassing: str
-    has_authenticated: bool
 
 
 def guarded(actor: Actor, launch: Launch, guard: Guard) -> Guarded:

@@ -68,13 +68,13 @@ def refresh_index(outputs: Path) -> Path:
     return target
 
 
-def index_of(history: History, now: datetime | None = None) -> str:
+def index_of(history: History) -> str:
     """Return the index of all runs, in the zone of the newest that judged; files that were pruned are not linked to."""
     judged = (record for record in history.records if record.judged_at)  # one that crashed knows of no launch
     newest = max(judged, key=lambda record: record.started_at, default=None)
     gone = {"html": None, "ipynb": None, "pruned": True}
     records = [vars(r) | gone if r.run_id in history.pruned else vars(r) for r in history.records]
-    return index_html(records, ZoneInfo(newest.zone) if newest else UTC, now, problem=history.problem)
+    return index_html(records, ZoneInfo(newest.zone) if newest else UTC, problem=history.problem)
 
 
 def index_html(

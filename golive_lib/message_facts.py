@@ -186,15 +186,6 @@ class SuccessFacts(Facts):
     flags_at: datetime | None
 
 
-FACTS: Mapping[Kind, type[Facts]] = {
-    Kind.GO: GoFacts,
-    Kind.NO_GO: NoGoFacts,
-    Kind.HOLD: HoldFacts,
-    Kind.ESCALATION: EscalationFacts,
-    Kind.SUCCESS: SuccessFacts,
-}
-
-
 def not_green(points: tuple[Point, ...]) -> tuple[Point, ...]:
     """Return the points that are not green."""
     return tuple(point for point in points if point.status != Status.GREEN)

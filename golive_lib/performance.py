@@ -134,11 +134,6 @@ class Performance(Section):
     ticket: str | None
 
     @property
-    def due(self) -> bool:
-        """Whether a ticket is due."""
-        return self.ticket is not None
-
-    @property
     def proof(self) -> Proof:
         """The points with the suspects' figures; performance by itself is never red."""
         tables = {f"{what[0].upper()}{what[1:]}": found.shown for what, found in self.suspects.items()}

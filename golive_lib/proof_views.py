@@ -70,9 +70,9 @@ def item(list_: Proofs, key: str) -> Html:
     return _joined(_pieces(list_[key], ZoneInfo(list_.zone)))
 
 
-def proof(one: Proof, *, tz: tzinfo = UTC) -> Html:
+def proof(one: Proof) -> Html:
     """Return an item by itself: its points, and the figures behind them."""
-    return _joined(_pieces(one, tz))
+    return _joined(_pieces(one, UTC))
 
 
 def _pieces(item: Proof, zone: tzinfo) -> list[Html]:

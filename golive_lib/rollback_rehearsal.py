@@ -56,7 +56,6 @@ class LevelTried:
     tried: tuple[Tried, ...]
     digest: str = ""
     names: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status:
@@ -186,7 +185,7 @@ def _level(launch: Launch, actor: Actor, level: int) -> LevelTried:
         return LevelTried(level, "cannot be run", (Tried("", where, Status.RED, said),))
     tried = list(_steps(launch, actor, pulled))
     tried += _afterwards(launch, actor, pulled)
-    return LevelTried(level, pulled.title, tuple(tried), pulled.digest, tuple(pulled.aim or ()), pulled.notes)
+    return LevelTried(level, pulled.title, tuple(tried), pulled.digest, tuple(pulled.aim or ()))
 
 
 def _steps(launch: Launch, actor: Actor, pulled: Lever) -> Iterator[Tried]:

@@ -348,7 +348,7 @@ def test_everything_without_a_cohort_is_judged_together(clone: Clone) -> None:
     told, counts = one.telemetry, one.judgement.counts
     before = Counts(sum(told.earlier), sum(told.earlier_bad))
     assert (one.status, told.control, one.traffic, one.confounded) == (Status.GREEN, None, None, True)
-    assert one.diluted == dilution(counts, before, 0.5, 0.05, one.budget.alpha)
+    assert one.diluted == dilution(counts, before, 0.5, 0.05)
     assert one.diluted is not None
     expected = (counts.bad / counts.n - 0.5 * before.bad / before.n) / 0.5
     assert one.diluted.share == pytest.approx(max(expected, 0))

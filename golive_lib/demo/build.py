@@ -49,7 +49,7 @@ STORIES = {
 
 @dataclass(frozen=True)
 class DemoDatabase:
-    """A demo's database: ``url`` for the kit's read-only role, ``admin_url`` for the superuser, ``clock`` its now.
+    """A demo's database: ``url`` for the kit's read-only role, ``admin_url`` for the superuser.
 
     ``folder`` is the data folder, where it is known.
     """
@@ -58,7 +58,6 @@ class DemoDatabase:
     admin_url: str
     name: str
     story: str
-    clock: datetime = CLOCK
     folder: Path | None = None
 
 
