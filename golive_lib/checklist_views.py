@@ -10,9 +10,8 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from golive_lib.checklist import PARTS
-from golive_lib.checklist_items import span
 from golive_lib.checklist_parts import AFTER, BEFORE, CANARY
-from golive_lib.formats import MISSING
+from golive_lib.formats import MISSING, duration
 from golive_lib.show import Html, Link, Tile, table, tiles
 from golive_lib.verdicts import worst
 
@@ -61,7 +60,7 @@ def _age(checklist: Checklist, item: Item) -> str | None:
     if item.at is None:
         return None
     old = checklist.clock.now - item.at
-    said = span(old) if old >= MINUTE else "new"
+    said = duration(old) if old >= MINUTE else "new"
     return f"{said}, too old" if item.stale else said
 
 
@@ -123,8 +122,8 @@ def faults(checklist: Checklist) -> Html:
 def rules(checklist: Checklist) -> Html:
     """Return what ticks the items of each list, folded away."""
     plan = checklist.asked.plan
-    soaks = ", ".join(f"{stage} for {span(stage.soak)}" for stage in plan.stages)
-    fresh, window = span(plan.checklist.max_age), span(plan.aftercare.window)
+    soaks = ", ".join(f"{stage} for {duration(stage.soak)}" for stage in plan.stages)
+    fresh, window = duration(plan.checklist.max_age), duration(plan.aftercare.window)
     said = {
         BEFORE: "The newest `golive readiness` found the item green, and the newest rehearsal went well; at most "
         f"{fresh} old when the first stage began, or now if it has not. What was proven later counts and says so.",

@@ -92,7 +92,7 @@ def _open(launch: Launch, done: Done, asked: Asked) -> str:
     first, last = done.closed + DAY, min(done.today, asked.until or done.today)
     if first > last:
         return "every day that was asked for has closed"
-    settle = duration(launch.plan.archive.settle.total_seconds() * 1_000)
+    settle = duration(launch.plan.archive.settle)
     days = f"{first}" if first == last else f"{first} to {last}"
     return f"not closed yet, and not archived: {days}; a day closes {settle} after its end"
 

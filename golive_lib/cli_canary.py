@@ -205,16 +205,12 @@ def _at(result: StageResult) -> str:
 
 def _left(result: StageResult) -> str:
     left = result.soak.ends - result.soak.until
-    return f"{_length(left)} left" if left > timedelta() else "soak over"
+    return f"{duration(left)} left" if left > timedelta() else "soak over"
 
 
 def _lost(look: Lost) -> str:
-    state = f"unknown: nothing seen for {_length(look.blind)}, limit {_length(look.limit)}" if look.stale else "lost"
-    return f"connection {state}; next try in {_length(timedelta(seconds=look.retry_in))}: {look.error.splitlines()[0]}"
-
-
-def _length(span: timedelta) -> str:
-    return duration(span.total_seconds() * 1000)
+    state = f"unknown: nothing seen for {duration(look.blind)}, limit {duration(look.limit)}" if look.stale else "lost"
+    return f"connection {state}; next try in {duration(timedelta(seconds=look.retry_in))}: {look.error.splitlines()[0]}"
 
 
 def replay(

@@ -105,7 +105,7 @@ def _show(launch: Launch, chosen: Sequence[Guard]) -> None:
         out.print(Text(f"{guard.name}: {guard.title}", style="bold"), Text(guard.why), soft_wrap=True, sep="\n")
         out.print(Text(f"{guard.create};"), soft_wrap=True)
         out.print(Text(f"now: {_stands(standing)}\n", style="dim"), soft_wrap=True)
-    span = duration(launch.plan.hardening.lookback.total_seconds() * 1000)
+    span = duration(launch.plan.hardening.lookback)
     out.print(
         Text(str(table(found, caption=f"What they would have done to the payments of the last {span}"))), soft_wrap=True
     )

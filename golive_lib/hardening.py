@@ -112,7 +112,9 @@ def _hindering(launch: Launch, snapshot: Snapshot, in_force: Sequence[Guard]) ->
     """Say which policies in force would have stopped customers: a payment must pass every one of them."""
     for effect in real_effects(effects(launch, snapshot, in_force)) if in_force else ():
         if effect.stopped and effect.policy != TOGETHER:
-            detail = f"is in force and would have stopped {effect} of the last {_lookback(launch)}"
+            detail = (
+                f"is in force and would have stopped {effect} of the last {duration(launch.plan.hardening.lookback)}"
+            )
             yield Point(
                 f"{effect.policy}: customers", Status.RED, detail, f"golive harden --undo --execute {effect.policy}"
             )
@@ -146,7 +148,7 @@ def _refused(actor: Actor, launch: Launch, required: Sequence[Guard], lately: Ma
 
 
 def _paid(launch: Launch, snapshot: Snapshot) -> list[Point]:
-    what = f"payments of the last {_lookback(launch)}"
+    what = f"payments of the last {duration(launch.plan.hardening.lookback)}"
     try:
         found = launch.ask(snapshot, f"{FOLDER}facts/by_tests", **window(launch, snapshot.clock.now))
     except QueryFailed as failure:
@@ -161,10 +163,6 @@ def _paid(launch: Launch, snapshot: Snapshot) -> list[Point]:
     theirs = f"({number(by_tests)} are theirs, in test mode or not paid)"
     detail = f"none of {number(payments)} went through for a test account {theirs}"
     return [Point(what, Status.GREEN, detail)]
-
-
-def _lookback(launch: Launch) -> str:
-    return duration(launch.plan.hardening.lookback.total_seconds() * 1000)
 
 
 @dataclass(frozen=True)

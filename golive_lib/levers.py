@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from golive_lib.doctor import WRITE_FLAG
 from golive_lib.errors import GoliveError, PlanError, QueryError, QueryFailed
 from golive_lib.flags import SOURCE
-from golive_lib.formats import mask
+from golive_lib.formats import cut, mask
 from golive_lib.plan import kit_folder
 from golive_lib.query import compose
 from golive_lib.script import read_script
@@ -201,8 +201,7 @@ def _views(launch: Launch, actor: Actor) -> dict[str, str]:
 
 
 def _failed(failure: QueryFailed, where: str, statement: str) -> StepFailed:
-    text = " ".join(mask(statement).split())
-    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+    shown = cut(" ".join(mask(statement).split()), _LONGEST)
     hint = f"\n  hint: {failure.hint}" if failure.hint else ""
     locked = failure.sqlstate == LOCKED
     if locked:

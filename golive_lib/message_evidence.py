@@ -72,7 +72,7 @@ def _go(one: Said) -> GoFacts:
     begun, most = Asked(one.plan, "", one.history, one.now).begun, one.plan.checklist.max_age
     if (old := (begun or one.now) - ready.at) > most:
         when = "when the first stage began" if begun else "now"
-        why = f"the newest readiness run, {ready.run_id}, is {age(old)} {when}, and may be {_span(most)}"
+        why = f"the newest readiness run, {ready.run_id}, is {age(old)} {when}, and may be {duration(most)}"
         raise one.refusal(Kind.GO, why)
     if one.run.notebook == READINESS:
         return GoFacts(**one.base, stage=None, lasted=None, kpis=(), dues=(), readiness=ready, next=_to_come(one))
@@ -174,7 +174,7 @@ def _lacking(one: Said) -> list[str]:
     checks = {
         f"the last stage is one of {one.stage}, not of 100 %": one.stage.percent != 100,  # noqa: PLR2004  percent
         f"it says {run.verdict}: {run.sentence}": run.verdict != Verdict.PROMOTE,
-        f"it was green for {_span(one.lasted)}, and must be for {_span(must)}": one.lasted < must,
+        f"it was green for {duration(one.lasted)}, and must be for {duration(must)}": one.lasted < must,
         f"not green: {', '.join(red)}": bool(red),
         f"no KPI {RLS!r} was judged, so nobody can say that there was no violation": seen is None,
         f"{seen.bad if seen else 0} RLS violations were seen": bool(seen and seen.bad),
@@ -205,10 +205,6 @@ def _flags(one: Said) -> dict[str, Any]:
 
 def _step(stage: Stage) -> Step:
     return Step(stage.percent, stage.soak)
-
-
-def _span(span: timedelta) -> str:
-    return duration(span.total_seconds() * 1_000)
 
 
 _MAKERS: Mapping[Kind, Callable[[Said], Facts]] = {

@@ -75,7 +75,7 @@ def query(one: Query) -> Html:
 def plan(one: Plan) -> Html:
     """Return a launch plan: its stages, and its KPIs with their limits."""
     zone = ZoneInfo(one.timezone)
-    stages = [(str(s), duration(s.soak.total_seconds() * 1000), moment(s.starts, zone)) for s in one.stages]
+    stages = [(str(s), duration(s.soak), moment(s.starts, zone)) for s in one.stages]
     kpis = [
         (key, kpi.title, share(kpi.allowed) if kpi.allowed else "none", f"{kpi.min_events:,} {kpi.noun}", kpi.query)
         for key, kpi in one.kpis.items()

@@ -17,7 +17,6 @@ from golive_lib.views import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
 
     from golive_lib.canary import StageResult
     from golive_lib.due_events import DueResult
@@ -40,17 +39,13 @@ def verdict(result: StageResult) -> Finding:
         "Judged until": until,
         "Soak": "over"
         if soak.over
-        else f"{_span(left)} left of {_span(soak.stage.soak)}" + ", cut short" * soak.cut_short,
+        else f"{duration(left)} left of {duration(soak.stage.soak)}" + ", cut short" * soak.cut_short,
         "Allowed error": f"α = {share(result.alpha)} over all KPIs and stages",
         "Launch": result.launch,
         "Database": result.database + f", and {result.archive}" * bool(result.archive),
     }
     outcome = result.outcome
     return Finding(outcome, verdict_banner(outcome.verdict, outcome.sentence, facts), result.record())
-
-
-def _span(length: timedelta) -> str:
-    return duration(length.total_seconds() * 1000)
 
 
 def overview(result: StageResult) -> Html:
