@@ -57,11 +57,6 @@ class StageResult(Brief):
     def _ipython_key_completions_(self) -> list[str]:
         return [result.key for result in getattr(self, "results", ())]  # IPython may ask one that is not made yet
 
-    @property
-    def in_short(self) -> str:
-        """The verdict and its sentence."""
-        return self.outcome.in_short
-
     def kpi(self, key: str) -> KpiResult:
         """Return one KPI's result."""
         return next(result for result in self.kpis if result.key == key)

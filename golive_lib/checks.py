@@ -130,11 +130,6 @@ class Checks(Brief):
         return [result.name for result in getattr(self, "results", ())]  # IPython may ask one that is not made yet
 
     @property
-    def in_short(self) -> str:
-        """The verdict and its sentence."""
-        return self.outcome.in_short
-
-    @property
     def outcome(self) -> Outcome:
         """The verdict with the reasons, in a sentence that a director reads."""
         statuses = [result.status for result in self.results]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import astuple
 from datetime import timedelta
 from importlib import import_module
 from importlib.metadata import version
@@ -28,12 +29,14 @@ from golive_lib.console import (
     Wait,
     database,
     err,
-    findings,
     known_moment,
     limits,
+    listed,
     out,
     report,
+    reports_folder,
     run_all,
+    say,
     step,
     stoppable,
 )
@@ -102,10 +105,10 @@ def demo(
         records += run_all(["health", "aftercare"], {}, target)
         listed = run_all(["checklist"], {}, target)  # open until the rollback is rehearsed and people have ticked
     report([*records, *listed], target)
-    out.print(Text("\nGo on with any of these:", style="dim"))
+    say("\nGo on with any of these:", "dim")
     typed = sys.argv[0] if Path(sys.argv[0]).name == "golive" else "golive"  # as this shell found it
     for command in ("lab", "doctor", "harden", "canary --stage 25", "check sanity", "rollback --level 1"):
-        out.print(Text(f"  {typed} {command} --db-url {DEMO_SCHEME}{story}", style="dim"))
+        say(f"  {typed} {command} --db-url {DEMO_SCHEME}{story}", "dim")
     return _worst(records)
 
 
@@ -141,7 +144,7 @@ def run(  # noqa: PLR0913, PLR0917  the command's options
     """Run notebooks and write their reports; exits with the worst verdict."""
     within = limits(wait, timeout, retries, no_wait=no_wait)
     given = dict(_pair(text) for text in parameter or ())
-    target = outputs or outputs_folder(environment(Path.cwd()))
+    target = reports_folder(outputs)
     with database(db_url, plan):
         records = run_all(notebooks, given, target, within, pdf=pdf)
     report(records, target)
@@ -163,7 +166,7 @@ def doctor(db_url: DbUrl = None, plan: PlanFile = None) -> int:
 
     with database(db_url, plan), err.status("asking the database"):
         found = examine(open_launch())
-    out.print(findings(found))
+    out.print(listed(("area", "what", "status", "detail"), map(astuple, found)))
     return OK if all(finding.status in (Status.GREEN, Status.AMBER) for finding in found) else HOLD
 
 
@@ -181,7 +184,7 @@ def check(
         launch = open_launch()
         chosen = [launch.checks(name) for name in names]
     for checks in chosen:
-        out.print(Text(f"{views.verdict(checks)}\n\n{views.offending(checks)}"))
+        say(f"{views.verdict(checks)}\n\n{views.offending(checks)}")
     return max(EXIT_CODES[checks.outcome.verdict] for checks in chosen)
 
 
@@ -232,9 +235,8 @@ COMMANDS = {
     "cli_harden": ("harden",),
     "cli_rollback": ("rollback",),
     "cli_readiness": ("readiness", "rls"),
-    "cli_aftercare": ("aftercare",),
     "cli_messages": ("message",),
-    "cli_checklist": ("checklist",),
+    "cli_checklist": ("aftercare", "checklist"),
     "cli_ledger": ("ledger",),
     "cli_schedule": ("schedule", "verdict", "prune"),
 }
@@ -276,5 +278,5 @@ def main() -> None:
     try:
         register(sys.argv[1:])()
     except GoliveError as error:
-        err.print(Text("error: ", style="bold red") + Text(str(error)), soft_wrap=True)
+        say(Text("error: ", style="bold red") + Text(str(error)), to=err)
         sys.exit(error.exit_code)

@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from golive_lib.archive import DAY, Archive, open_archive
 from golive_lib.archiving import Asked, Done, archive_days, changed_days
-from golive_lib.console import DbUrl, PlanFile, database, err, out, stoppable
+from golive_lib.console import DbUrl, PlanFile, database, err, say, stoppable
 from golive_lib.errors import ArchiveError, UsageError
 from golive_lib.formats import duration
 from golive_lib.launch import Launch, open_launch
@@ -65,9 +64,9 @@ def _keep(launch: Launch, folder: Path, asked: Asked) -> int:
         raise ArchiveError("stopped; the days archived so far are whole, and the next run goes on from there") from None
     found = open_archive(folder)
     _faults([*done.failures, *found.problems])
-    out.print(Text(f"{done.written:,} days of sources written ({done.rows:,} rows), {done.there:,} were there already"))
-    out.print(Text(_open(launch, done, asked)))
-    out.print(Text(f"{folder}: {_covered(found)}"), soft_wrap=True)
+    say(f"{done.written:,} days of sources written ({done.rows:,} rows), {done.there:,} were there already")
+    say(_open(launch, done, asked))
+    say(f"{folder}: {_covered(found)}")
     if done.failures or found.problems:
         return FAILED
     return HOLD if asked.until and asked.until > done.closed else OK
@@ -79,13 +78,13 @@ def _check(launch: Launch, folder: Path, asked: Asked) -> int:
         compared, changed = changed_days(launch, found, asked, telling)
     _faults([*changed, *found.problems])
     same = "the database says the same today" if not changed else f"{len(changed):,} changed since"
-    out.print(Text(f"{folder}: of {compared:,} archived days of sources {same}"), soft_wrap=True)
+    say(f"{folder}: of {compared:,} archived days of sources {same}")
     return HOLD if changed or found.problems or not compared else OK
 
 
 def _faults(faults: list[str]) -> None:
     for fault in faults:
-        out.print(Text(f"✕ {fault}", style="red"), soft_wrap=True)
+        say(f"✕ {fault}", "red")
 
 
 def _open(launch: Launch, done: Done, asked: Asked) -> str:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
-from rich.text import Text
 
 from golive_lib.backup import prove_backup
-from golive_lib.console import COLOURS, DbUrl, PlanFile, database, err, out, step, stoppable
+from golive_lib.console import DbUrl, PlanFile, database, err, listed, out, say, step, stoppable
 from golive_lib.dump import take_backup
 from golive_lib.errors import BackupError
 from golive_lib.formats import number
-from golive_lib.grid import SHAPES
 from golive_lib.launch import open_launch
 from golive_lib.rehearsal import rehearse
 from golive_lib.settings import BACKUPS, backups_folder
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from golive_lib.dump import Progress
     from golive_lib.launch import Launch
     from golive_lib.manifest import Manifest
-    from golive_lib.proof import Proof
 
 Folder = Annotated[Path | None, typer.Option("--folder", help=f"Where copies go. Default: {BACKUPS}, else ./backups.")]
 _MB = 1e6
@@ -56,8 +53,8 @@ def backup(
         target = folder or backups_folder(launch.env)
         manifest = back_up(launch, target, rehearsed=rehearsed)
         proof = prove_backup(launch.plan.backup, target, launch.postgres.url.identity, manifest.taken_at)
-    out.print(_points(proof))
-    out.print(Text(str(target / manifest.file)), soft_wrap=True)
+    out.print(listed(("what", "status", "detail", "what to do"), map(astuple, proof.points)))
+    say(target / manifest.file)
     return EXIT_CODES[Verdict.ROLLBACK] if manifest.lost else EXIT_CODES[Verdict.GO]
 
 
@@ -90,16 +87,6 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
-def _points(proof: Proof) -> Table:
-    rows = Table(box=None)
-    for title in ("what", "status", "detail", "what to do"):
-        rows.add_column(title, overflow="fold")
-    for point in proof.points:
-        mark = Text(f"{SHAPES[point.status]} {point.status}", style=COLOURS[point.status])
-        rows.add_row(Text(point.what), mark, Text(point.detail), Text(point.fix))
-    return rows
-
-
 def storage(db_url: DbUrl = None, plan: PlanFile = None, folder: Folder = None) -> int:
     """Write down what every bucket holds, so that readiness can tell what has changed or vanished."""
     from golive_lib.storage import take_storage  # noqa: PLC0415  duckdb is not for the other commands to wait for
@@ -108,6 +95,6 @@ def storage(db_url: DbUrl = None, plan: PlanFile = None, folder: Folder = None) 
         launch = open_launch()
         target = folder or backups_folder(launch.env)
         manifest = take_storage(launch, target, step)
-    out.print(Text(str(table(manifest.frame(), caption="What each bucket holds"))), soft_wrap=True)
-    out.print(Text(str(target / f"{manifest.name}.json")), soft_wrap=True)
+    say(table(manifest.frame(), caption="What each bucket holds"))
+    say(target / f"{manifest.name}.json")
     return EXIT_CODES[Verdict.GO]

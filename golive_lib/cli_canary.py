@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import nullcontext
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
@@ -17,32 +16,33 @@ from rich.text import Text
 
 from golive_lib.canary import stage_asked
 from golive_lib.console import (
-    COLOURS,
     AsOf,
     DbUrl,
     Outputs,
     PlanFile,
     database,
     err,
+    mark,
     out,
-    report,
-    run_all,
+    reports_folder,
+    run_one,
+    say,
     span,
+    step,
     stoppable,
 )
 from golive_lib.errors import GoliveError, PlanError
 from golive_lib.formats import clock, duration, moment, number, share
-from golive_lib.grid import SHAPES
 from golive_lib.kpis import KpiResult
 from golive_lib.launch import open_launch
 from golive_lib.plan_types import instant
-from golive_lib.settings import environment, outputs_folder
 from golive_lib.show import VERDICTS, table
 from golive_lib.verdicts import EXIT_CODES, Rule, Status, Verdict
 from golive_lib.watch import Lost, Watch, follow, played
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from rich.console import RenderableType
 
@@ -95,16 +95,12 @@ def _running(launch: Launch, as_of: str) -> float:
 def _forecast(launch: Launch, percent: float, started_at: str) -> None:
     from golive_lib import forecasts, stage_views  # noqa: PLC0415  keeps the other commands' start short
 
-    text = str(stage_views.forecast(forecasts.before(launch, percent, started_at=started_at)))
-    out.print(Text(text), soft_wrap=True)
+    say(stage_views.forecast(forecasts.before(launch, percent, started_at=started_at)))
 
 
 def _report(percent: float, started_at: str, as_of: str, outputs: Path | None) -> int:
-    target = outputs or outputs_folder(environment(Path.cwd()))
     given = {"stage": f"{percent:g}", "started_at": started_at, "as_of": as_of}
-    records = run_all(["canary"], given, target)
-    report(records, target)
-    return records[0].exit_code
+    return run_one("canary", given, reports_folder(outputs)).exit_code
 
 
 def watch(  # noqa: PLR0913, PLR0917  the command's options
@@ -133,7 +129,7 @@ def watch(  # noqa: PLR0913, PLR0917  the command's options
         try:
             written = _report(stage, watched.started_at.isoformat(), until, outputs)
         except GoliveError as error:  # the verdict stands without its report
-            err.print(Text(f"error: no report: {error}", style="red"), soft_wrap=True)
+            say(f"error: no report: {error}", "red", to=err)
             written = error.exit_code
         return max(EXIT_CODES[verdict], written)
 
@@ -148,9 +144,9 @@ def _show(looks: Iterator[StageResult | Lost]) -> StageResult | Lost | None:
                 if live:
                     live.update(board(last), refresh=True)
                 else:
-                    out.print(Text(line(last)), soft_wrap=True)
+                    say(line(last))
     except KeyboardInterrupt:
-        err.print(Text("· stopped; the report shows the last look", style="dim"))
+        step("stopped; the report shows the last look")
     return last
 
 
@@ -170,16 +166,15 @@ def board(look: StageResult | Lost) -> RenderableType:
     blind = isinstance(look, Lost) and look.stale
     verdict = Verdict.HOLD if blind else result.stage_verdict.verdict
     words, status = VERDICTS[verdict]
-    head = Text(f"{SHAPES[status]} {words}", style=f"bold {COLOURS[status]}")
+    head = mark(status, words, bold=True)
     head.append(f"  {result.soak.stage} stage · {moment(result.soak.until, ZoneInfo(result.zone))}", style="default")
     head.append(f" · {_left(result)}", style="not bold default")
     rows = Table(box=None, pad_edge=False)
     for title in ("KPI", "status", "bad", "events", "share", "allowed", "budget spent", "proven", "why"):
         rows.add_column(title, justify="right" if title in _NUMBERS else "left")
     for one in result.results:
-        shown = Status.UNKNOWN if blind else one.status
-        mark = Text(f"{SHAPES[shown]} {shown}", style=COLOURS[shown])
-        rows.add_row(Text(_title(one)), mark, *map(Text, _cells(one)), Text(one.reason))
+        shown = mark(Status.UNKNOWN if blind else one.status)
+        rows.add_row(Text(_title(one)), shown, *map(Text, _cells(one)), Text(one.reason))
     return Group(head, rows, Text(_lost(look), style="magenta")) if isinstance(look, Lost) else Group(head, rows)
 
 
@@ -226,7 +221,7 @@ def replay(
     with database(db_url, plan), stoppable(), err.status("replaying past days"):
         launch = open_launch()
         found = replayed(launch, days=days, draws=draws, as_of=as_of or None)
-    out.print(Text(spoken(found)), soft_wrap=True)
+    say(spoken(found))
     return 0 if found.days else EXIT_CODES[Verdict.HOLD]
 
 

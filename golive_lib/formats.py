@@ -211,7 +211,9 @@ class Brief:
 
     @property
     def in_short(self) -> str:
-        """What it says, in a line; by default what it is called."""
+        """What it says, in a line: by default its outcome, else what it is called."""
+        if outcome := getattr(self, "outcome", None):
+            return str(outcome.in_short)
         return ": ".join(text for key in ("name", "title") if (text := getattr(self, key, "")))
 
     def __repr__(self) -> str:

@@ -134,11 +134,6 @@ class Proofs(Brief):
         return [proof.key for proof in getattr(self, "proofs", ())]  # IPython may ask one that is not made yet
 
     @property
-    def in_short(self) -> str:
-        """The verdict and its sentence."""
-        return self.outcome.in_short
-
-    @property
     def outcome(self) -> Outcome:
         """Go, hold or no-go, with the items that stand in the way in a sentence."""
         statuses = [proof.status for proof in self.proofs]

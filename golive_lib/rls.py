@@ -49,11 +49,6 @@ class Coverage(Brief):
     database: str
     zone: str
 
-    @property
-    def in_short(self) -> str:
-        """The verdict and its sentence."""
-        return self.outcome.in_short
-
     @cached_property
     def relations(self) -> pd.DataFrame:
         """Every relation of the exposed schemas, one row each, with what each API role may do."""

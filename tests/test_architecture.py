@@ -178,7 +178,6 @@ LAYERS = (
         "cli_harden",
         "cli_rollback",
         "cli_readiness",
-        "cli_aftercare",
         "cli_messages",
         "cli_checklist",
         "cli_lab",
