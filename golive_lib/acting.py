@@ -188,16 +188,6 @@ def applying(url: DatabaseUrl, rules: DatabaseRules, *, rehearsed: bool = False)
             raise QueryFailed(reason, reason=reason, sqlstate=error.sqlstate) from None
 
 
-def require_same(actor: Actor, question: Statement, answer: pd.DataFrame) -> None:
-    """Raise DatabaseError unless the actor's database gives this answer to ``doctor/server``, as another one gave."""
-    found = actor.ask(question)
-    if found.to_numpy().tolist() != answer.to_numpy().tolist():
-        raise DatabaseError(
-            "the two database URLs lead to different databases or servers: "
-            f"{found['database'].item()} and {answer['database'].item()}; set both to the same primary server"
-        )
-
-
 @contextmanager
 def _connected(url: DatabaseUrl) -> Iterator[psycopg.Connection]:
     given = {"host": url.host, "port": url.port, "user": url.user, "dbname": url.database} | dict(url.options)

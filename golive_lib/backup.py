@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -29,16 +28,11 @@ NO_SPACE = "No space left on device"
 _MB = 1e6
 
 
-@dataclass(frozen=True)
-class Found:
-    """A folder's manifests of one database, newest first, and the JSON files that are none, with what they are."""
+def find_backups(folder: Path, database: str) -> tuple[list[Manifest], list[str]]:
+    """Return a database's manifests, by its identity and the newest first, and the JSON files that are none.
 
-    manifests: tuple[Manifest, ...]
-    strange: tuple[str, ...]
-
-
-def find_backups(folder: Path, database: str) -> Found:
-    """Read the manifests of a database, by its identity; a storage manifest is another proof's and passed over."""
+    A storage manifest is another proof's and passed over.
+    """
     manifests, strange = [], []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -52,7 +46,7 @@ def find_backups(folder: Path, database: str) -> Found:
         if manifest.database == database:
             manifests.append(manifest)
     manifests.sort(key=lambda one: (one.taken_at, len(one.file), one.file), reverse=True)  # -10 comes after -2
-    return Found(tuple(manifests), tuple(strange))
+    return manifests, strange
 
 
 def prove_backup(rules: BackupRules, folder: Path, database: str, now: datetime) -> Proof:
@@ -60,12 +54,12 @@ def prove_backup(rules: BackupRules, folder: Path, database: str, now: datetime)
 
     Reads the dump once, for its SHA-256.
     """
-    found = find_backups(folder, database)
-    past = tuple(manifest for manifest in found.manifests if manifest.taken_at <= now)
+    manifests, strange = find_backups(folder, database)
+    past = tuple(manifest for manifest in manifests if manifest.taken_at <= now)
     return Proof(
         key="backup",
         title="Database backup",
-        points=(*_strange(found), *(_points(rules, folder, past, now) if past else [_none(found)])),
+        points=(*_strange(strange), *(_points(rules, folder, past, now) if past else [_none(manifests)])),
         summary=_summary(past[0], now) if past else "",
         tables={"Rows per table, as dumped and as restored": rows(past[0])} if past else {},
     )
@@ -82,15 +76,15 @@ def rows(manifest: Manifest) -> pd.DataFrame:
     return frame.astype({"dumped": "Int64", "restored": "Int64"})
 
 
-def _strange(found: Found) -> Iterator[Point]:
-    if found.strange:
-        detail = f"{few(found.strange)} in the backups' folder cannot be read as a manifest"
+def _strange(files: list[str]) -> Iterator[Point]:
+    if files:
+        detail = f"{few(files)} in the backups' folder cannot be read as a manifest"
         yield Point("other files", Status.AMBER, detail, "move them elsewhere, or back up again if one was a backup's")
 
 
-def _none(found: Found) -> Point:
-    if found.manifests:
-        detail = f"{found.manifests[-1].file}, the first of this database, was taken after the moment that is judged"
+def _none(manifests: list[Manifest]) -> Point:
+    if manifests:
+        detail = f"{manifests[-1].file}, the first of this database, was taken after the moment that is judged"
         return Point("age", Status.UNKNOWN, detail, "check the clocks, or judge a later moment")
     return Point("age", Status.RED, "there is none of this database", AGAIN)
 

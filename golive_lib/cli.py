@@ -7,6 +7,7 @@ import signal
 import sys
 from dataclasses import astuple
 from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from itertools import chain
@@ -33,6 +34,7 @@ from golive_lib.console import (
     limits,
     listed,
     out,
+    plan_of,
     report,
     reports_folder,
     run_all,
@@ -41,7 +43,7 @@ from golive_lib.console import (
     stoppable,
 )
 from golive_lib.errors import GoliveError
-from golive_lib.plan import choose_plan, kit_folder
+from golive_lib.plan import kit_folder
 from golive_lib.settings import (
     ARCHIVE,
     BACKUPS,
@@ -50,7 +52,6 @@ from golive_lib.settings import (
     OUTPUTS,
     PLAN,
     backups_folder,
-    environment,
     outputs_folder,
 )
 from golive_lib.verdicts import EXIT_CODES, Status
@@ -211,9 +212,8 @@ def list_(plan: PlanFile = None) -> int:
     from golive_lib.desk import home  # noqa: PLC0415  keeps the other commands' start short
     from golive_lib.launch import kind, load_queries  # noqa: PLC0415  keeps the other commands' start short
     from golive_lib.notebooks import find_notebooks, parameters  # noqa: PLC0415  likewise
-    from golive_lib.plan import read_plan  # noqa: PLC0415  likewise
 
-    chosen = read_plan(choose_plan(plan or environment(Path.cwd()).get(PLAN)))
+    chosen = plan_of(plan)
     table = Table("notebook", "parameter", "type", "default", "meaning", box=None)
     for name, path in find_notebooks(home(chosen)).items():
         for i, p in enumerate(parameters(path)):
@@ -248,7 +248,11 @@ def register(arguments: Sequence[str]) -> typer.Typer:
     here = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
     for module, commands in COMMANDS.items():
         if asked in commands or asked not in {"--version", *here, *chain(*COMMANDS.values())}:
-            import_module(f"golive_lib.{module}").register(app)
+            loaded = import_module(f"golive_lib.{module}")
+            for name in commands:
+                command = getattr(loaded, name)
+                add = partial(app.add_typer, name=name) if isinstance(command, typer.Typer) else app.command()
+                add(command)
     return app
 
 

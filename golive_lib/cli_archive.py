@@ -25,11 +25,6 @@ Since = Annotated[
 Until = Annotated[str, typer.Option(metavar="DATE", help="The last day. Default: the last one that has closed.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(archive)
-
-
 def archive(  # noqa: PLR0913, PLR0917  the command's options
     folder: Folder = None,
     since: Since = "",

@@ -33,12 +33,6 @@ Folder = Annotated[Path | None, typer.Option("--folder", help=f"Where copies go.
 _MB = 1e6
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands that keep copies to the command line."""
-    for command in (backup, storage):
-        app.command()(command)
-
-
 def backup(
     rehearsed: Annotated[
         bool, typer.Option("--rehearse/--no-rehearse", help="Restore the dump into a scratch server and compare.")

@@ -56,12 +56,6 @@ Percent = Annotated[float | None, typer.Option("--stage", help="In percent of th
 Every = Annotated[str, typer.Option(metavar="DURATION", help="From one look to the next.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the canary's commands to the command line."""
-    for command in (canary, watch, replay):
-        app.command()(command)
-
-
 def canary(  # noqa: PLR0913, PLR0917  the command's options
     stage: Percent = None,
     started_at: StartedAt = "",

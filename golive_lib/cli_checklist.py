@@ -38,12 +38,6 @@ By = Annotated[str, typer.Option("--by", help="Who says so.")]
 Note = Annotated[str, typer.Option("--note", help="What was done or seen.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    app.command()(aftercare)
-    app.add_typer(checklist, name="checklist")
-
-
 @checklist.callback()
 def show(
     ctx: typer.Context, as_of: AsOf = "", db_url: DbUrl = None, plan: PlanFile = None, outputs: Outputs = None

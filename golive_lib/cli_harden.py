@@ -31,11 +31,6 @@ Before you apply anything:
   have passed, whatever the policies say."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(harden)
-
-
 def harden(  # noqa: PLR0913, PLR0917  the command's options
     policies: Annotated[
         list[str] | None, typer.Argument(help="Policies by name. Default: all; to apply, those the plan requires.")

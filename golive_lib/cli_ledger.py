@@ -17,11 +17,6 @@ OK, TAMPERED = 0, 4
 ledger = typer.Typer(help="What happened, and whether the record of it is whole.", no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the ledger's commands to the command line."""
-    app.add_typer(ledger, name="ledger")
-
-
 @ledger.command()
 def verify(outputs: Outputs = None) -> int:
     """Look for records that were edited, removed or put in another order, and for published files that were."""

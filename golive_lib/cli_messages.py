@@ -24,11 +24,6 @@ KindName = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(message)
-
-
 def message(  # noqa: PLR0913, PLR0917  the command's options
     kind: KindName = None,
     run: Annotated[str, typer.Option("--run", metavar="RUN_ID", help="The run to speak of. Default: the newest.")] = "",

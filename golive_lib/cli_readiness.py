@@ -38,12 +38,6 @@ if TYPE_CHECKING:
     from golive_lib.records import RunRecord
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands before a launch to the command line."""
-    for command in (readiness, rls):
-        app.command()(command)
-
-
 def readiness(  # noqa: PLR0913, PLR0917  the command's options
     stage: Annotated[
         float, typer.Option(help="What the canary's flag must say. Default: the stage by the plan.", min=0, max=100)

@@ -55,11 +55,6 @@ class Asked:
     yes: bool
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(rollback)
-
-
 def rollback(  # noqa: PLR0913, PLR0917  the command's options
     level: Annotated[
         int | None, typer.Option(min=1, max=3, help="1: the flag off. 2: the old views. 3: revert the release, shown.")

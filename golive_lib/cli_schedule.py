@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 from rich.text import Text
 
-from golive_lib.console import Outputs, PlanFile, err, out, reports_folder, say, span, step
+from golive_lib.console import Outputs, PlanFile, err, out, plan_of, reports_folder, say, span, step
 from golive_lib.errors import GoliveError, UsageError
 from golive_lib.forms import Form, written
 from golive_lib.occasions import occasions
-from golive_lib.plan import choose_plan, read_plan
-from golive_lib.settings import PLAN, environment
 
 if TYPE_CHECKING:
     from golive_lib.plan import Plan
     from golive_lib.pruning import Pruning
 
 OK = 0
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    for command in (schedule, verdict, prune):
-        app.command()(command)
 
 
 def schedule(  # noqa: PLR0913, PLR0917  the command's options
@@ -50,7 +42,7 @@ def schedule(  # noqa: PLR0913, PLR0917  the command's options
 
     if every and cron:
         raise UsageError("--every and --cron both say when; give one of them")
-    read = read_plan(choose_plan(plan or environment(Path.cwd()).get(PLAN)))
+    read = plan_of(plan)
     known = find_notebooks(read.root)
     if strange := sorted(set(notebooks or ()) - set(known)):
         raise UsageError(f"there is no notebook {strange[0]!r}; there are {', '.join(sorted(known))}")

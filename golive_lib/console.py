@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from golive_lib.launch import Launch
+    from golive_lib.plan import Plan
     from golive_lib.records import RunRecord
     from golive_lib.reports import Run
     from golive_lib.settings import DatabaseUrl
@@ -91,6 +92,11 @@ def mark(status: Status, words: str = "", then: str = "", *, bold: bool = False)
     """Return words, by default the status's own, in its shape and colour, and what is said after them."""
     said = Text(f"{SHAPES[status]} {words or status}", f"{'bold ' * bold}{COLOURS[status]}")
     return said + Text(then, "not bold default")
+
+
+def plan_of(given: Path | None) -> Plan:
+    """Return the launch plan: given, else named by the environment, else the nearest or the kit's; raises PlanError."""
+    return read_plan(choose_plan(given or environment(Path.cwd()).get(PLAN)))
 
 
 def reports_folder(given: Path | None) -> Path:

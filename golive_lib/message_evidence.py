@@ -20,7 +20,6 @@ from golive_lib.message_facts import (
     NoGoFacts,
     Ready,
     Rolled,
-    Step,
     SuccessFacts,
     dues,
     figures,
@@ -82,26 +81,26 @@ def _go(one: Said) -> GoFacts:
             raise one.refusal(Kind.GO, f"the launch has gone on: {run.run_id} says rollback")
     return GoFacts(
         **one.base,
-        stage=_step(one.stage),
+        stage=one.stage,
         lasted=one.lasted,
         kpis=figures(one.plan, one.judged),
         dues=dues(one.plan, one.judged),
         readiness=ready,
-        next=next(map(_step, one.plan.later(one.stage)), None),
+        next=next(iter(one.plan.later(one.stage)), None),
     )
 
 
-def _to_come(one: Said) -> Step | None:
+def _to_come(one: Said) -> Stage | None:
     """Return the stage that a readiness run lets begin: as it was asked, else what follows the stages that passed."""
     if asked := float(one.run.parameters.get("stage") or 0):
-        return _step(one.plan.stage(asked))
+        return one.plan.stage(asked)
     back = max((each.seq for each in one.history.of(ROLLBACK)), default=0)
     before = [(each.seq, run) for each, run in one.history.runs(CANARY) if back < each.seq < one.happened.seq]
     if not before:
-        return next(map(_step, one.plan.stages), None)
+        return next(iter(one.plan.stages), None)
     newest = max(before, key=lambda pair: pair[0])[1]
     stage = one.plan.stage(float(newest.facts["stage"]))
-    return next(map(_step, one.plan.later(stage)), None) if newest.verdict == Verdict.PROMOTE else _step(stage)
+    return next(iter(one.plan.later(stage)), None) if newest.verdict == Verdict.PROMOTE else stage
 
 
 def _no_go(one: Said) -> NoGoFacts:
@@ -117,8 +116,8 @@ def _hold(one: Said) -> HoldFacts:
     waits = tuple(kpi for kpi in kpis if kpi.status != Status.GREEN)
     named = tuple(f"{title}:" for title in [*(kpi.title for kpi in kpis), *(point.title for point in points)])
     others = tuple(reason for reason in one.judged["reasons"] if not reason.startswith(named))
-    step, open_ = _step(one.stage), not_green(points)
-    return HoldFacts(**one.base, stage=step, lasted=one.lasted, kpis=waits, points=open_, others=others)
+    open_ = not_green(points)
+    return HoldFacts(**one.base, stage=one.stage, lasted=one.lasted, kpis=waits, points=open_, others=others)
 
 
 def _escalation(one: Said) -> EscalationFacts:
@@ -127,7 +126,7 @@ def _escalation(one: Said) -> EscalationFacts:
         raise one.refusal(Kind.ESCALATION, f"{one.plan.path.name} names no 'flag' under [rollback] to turn off")
     return EscalationFacts(
         **one.base,
-        stage=_step(one.stage),
+        stage=one.stage,
         started=one.started,
         kpis=tuple(kpi for kpi in figures(one.plan, one.judged) if kpi.status == Status.RED),
         dues=tuple(due for due in dues(one.plan, one.judged) if due.status == Status.RED),
@@ -151,7 +150,7 @@ def _success(one: Said) -> SuccessFacts:
     kpis = figures(one.plan, one.judged)
     return SuccessFacts(
         **one.base,
-        stage=_step(one.stage),
+        stage=one.stage,
         lasted=one.lasted,
         kpis=kpis,
         dues=dues(one.plan, one.judged),
@@ -201,10 +200,6 @@ def _flags(one: Said) -> dict[str, Any]:
         "off": tuple(name for name, value in planned.items() if value is False),
         "flags_at": ready.at,
     }
-
-
-def _step(stage: Stage) -> Step:
-    return Step(stage.percent, stage.soak)
 
 
 _MAKERS: Mapping[Kind, Callable[[Said], Facts]] = {

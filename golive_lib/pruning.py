@@ -13,7 +13,7 @@ import fasteners
 from golive_lib.errors import ReportError
 from golive_lib.index import refresh_index
 from golive_lib.ledger import Ledger
-from golive_lib.records import PRUNE, RUN, history, ledger_records
+from golive_lib.records import PRUNE, RUN, ledger_history
 from golive_lib.settings import place_of
 
 if TYPE_CHECKING:
@@ -46,17 +46,17 @@ def plan_pruning(outputs: Path, *, keep: int, older_than: timedelta | None, now:
     """
     entries = Ledger(outputs).entries()
     named = {str(entry.data["run_id"]) for entry in entries if entry.kind != RUN and "run_id" in entry.data}
-    runs = sorted(ledger_records(outputs), key=lambda record: record.started_at, reverse=True)
+    kept = ledger_history(outputs)
+    runs = sorted(kept.records, key=lambda record: record.started_at, reverse=True)
     there = [record for record in runs if (outputs / record.run_id).is_dir()]
-    gone = history(outputs).pruned
     oldest = (now or datetime.now(UTC)) - older_than if older_than else None
     old = {
         record.run_id
         for place, record in enumerate(there)
         if place >= keep or (oldest and datetime.fromisoformat(record.started_at) < oldest)
     }
-    evidence = (_newest_of_each(there) | named) - gone
-    going = tuple(record.run_id for record in there if record.run_id in (old | gone) - evidence)
+    evidence = (_newest_of_each(there) | named) - kept.pruned
+    going = tuple(record.run_id for record in there if record.run_id in (old | kept.pruned) - evidence)
     leftovers = tuple(_leftovers(outputs))
     size = sum(_bytes(folder) for folder in (*(outputs / run_id for run_id in going), *leftovers))
     return Pruning(going, leftovers, size, len(there) - len(going), len(old & evidence))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from psycopg import sql
 
-from golive_lib.acting import PROBE_URL, acting, client_claims, require_same
+from golive_lib.acting import PROBE_URL, acting, client_claims
 from golive_lib.errors import DatabaseError, QueryFailed, SettingsError
 from golive_lib.formats import number
 from golive_lib.owners import MOST_ROWS, owned_tables, owners
@@ -85,8 +85,13 @@ def as_others(launch: Launch) -> Iterator[Actor]:
 
 def same_database(actor: Actor, launch: Launch) -> None:
     """Raise DatabaseError unless the actor is in the launch's own database, on the very same server."""
-    server = compose(launch.query("doctor/server"), launch.queries)
-    require_same(actor, server, launch.frame("doctor/server"))
+    here = launch.frame("doctor/server")
+    there = actor.ask(compose(launch.query("doctor/server"), launch.queries))
+    if there.to_numpy().tolist() != here.to_numpy().tolist():
+        raise DatabaseError(
+            "the two database URLs lead to different databases or servers: "
+            f"{there['database'].item()} and {here['database'].item()}; set both to the same primary server"
+        )
 
 
 class Probe:

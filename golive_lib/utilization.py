@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from golive_lib.engines import Asked
     from golive_lib.launch import Launch
-    from golive_lib.plan_aftercare import AftercareRules
+    from golive_lib.plan_night import AftercareRules
 
     Row = Mapping[Hashable, Any]
 

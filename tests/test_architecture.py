@@ -21,9 +21,7 @@ LAYERS = (
         "leaks",
         "plan_types",
         "plan_readiness",
-        "plan_aftercare",
         "plan_night",
-        "plan_schedule",
     ),
     (
         "verdicts",

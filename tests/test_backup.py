@@ -97,7 +97,7 @@ def test_same_instant_twice_keeps_both(healthy: DemoDatabase, tmp_path: Path) ->
     launch = opened(healthy.url)
     first, second = back_up(launch, tmp_path), back_up(launch, tmp_path)
     assert second.file == first.file.replace(".dump", "-2.dump")
-    assert [one.file for one in find_backups(tmp_path, first.database).manifests] == [second.file, first.file]
+    assert [one.file for one in find_backups(tmp_path, first.database)[0]] == [second.file, first.file]
 
 
 def test_older_pg_dump_is_refused(healthy: DemoDatabase, tmp_path: Path) -> None:
@@ -591,4 +591,4 @@ def test_tenth_of_one_instant_is_newer_than_the_ninth(copied: tuple[Path, Manife
     folder, manifest = copied
     for number in (9, 10):
         write_manifest(replace(manifest, file=manifest.file.replace(".dump", f"-{number}.dump")), folder)
-    assert find_backups(folder, manifest.database).manifests[0].file.endswith("-10.dump")
+    assert find_backups(folder, manifest.database)[0][0].file.endswith("-10.dump")

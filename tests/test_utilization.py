@@ -14,7 +14,7 @@ import pytest
 from plant import change
 
 from golive_lib.launch import Launch, open_launch
-from golive_lib.plan_aftercare import AftercareRules
+from golive_lib.plan_night import AftercareRules
 from golive_lib.spans import spans
 from golive_lib.utilization import Utilization, examine
 from golive_lib.utilization_charts import heat_map
