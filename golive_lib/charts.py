@@ -14,7 +14,7 @@ from golive_lib.inks import INKS
 from golive_lib.show import Chart
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime, tzinfo
 
 FONT: Final = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif'
@@ -219,21 +219,27 @@ def time_axis(at: pd.Series[Any], tz: tzinfo, whole: pd.Series[Any]) -> TimeAxis
     """
     step = _step(whole)
     moments: list[datetime] = [stamp.to_pydatetime() for stamp in at]
-    offsets = {local(m, tz).utcoffset() for m in moments}
-    zone, remark = (tz, "") if len(offsets) <= 1 else (UTC, f": the clocks change in {zone_name(tz)}")
+    zone, title = axis_zone(moments, tz)
     expected = round((whole.max() - whole.min()) / step) + 1 if len(whole) else 0
     return TimeAxis(
-        starts=[_naive(m, zone) for m in moments],
+        starts=[naive(m, zone) for m in moments],
         breaks=frozenset(i for i in range(1, len(moments)) if moments[i] - moments[i - 1] > 1.5 * step),
         step=step,
         zone=zone,
-        title=f"time ({zone_name(zone)}{remark})",
+        title=title,
         missing=expected - len(moments),
         span=moments[-1] - moments[0] if moments else timedelta(0),
     )
 
 
-def _naive(at: datetime, zone: tzinfo) -> str:
+def axis_zone(moments: Iterable[datetime], tz: tzinfo) -> tuple[tzinfo, str]:
+    """Return the zone of an axis, UTC where the clocks change meanwhile, and the axis' title, which says so."""
+    changes = len({local(moment, tz).utcoffset() for moment in moments}) > 1
+    return (UTC, f"time (UTC: the clocks change in {zone_name(tz)})") if changes else (tz, f"time ({zone_name(tz)})")
+
+
+def naive(at: datetime, zone: tzinfo) -> str:
+    """Return a moment in a zone as Plotly wants it."""
     return local(at, zone).strftime("%Y-%m-%d %H:%M:%S")
 
 

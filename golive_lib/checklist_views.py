@@ -12,7 +12,7 @@ import pandas as pd
 from golive_lib.checklist import PARTS
 from golive_lib.checklist_parts import AFTER, BEFORE, CANARY
 from golive_lib.formats import MISSING, duration
-from golive_lib.show import Html, Link, Tile, table, tiles
+from golive_lib.show import Html, Link, Tile, joined, line, table, tiles
 from golive_lib.verdicts import worst
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def to_do(checklist: Checklist) -> Html:
         if item.next
     ]
     if not rows:
-        return Html('<p class="gl">Nothing: every item is ticked.</p>', "Nothing: every item is ticked.")
+        return line("Nothing: every item is ticked.")
     frame = pd.DataFrame(rows, columns=["item", "status", "seen", "what to type", "ticked by"])
     return table(frame, caption="What can be done now, the red first", status_column="status")
 
@@ -99,7 +99,7 @@ def events(story: Story, launch: Launch) -> Html:
         for event in story.events
     ]
     if not rows:
-        return Html('<p class="gl">Nothing has happened yet.</p>', "Nothing has happened yet.")
+        return line("Nothing has happened yet.")
     frame = pd.DataFrame(rows, columns=["when", "what", "status", "verdict", "why", "by", "evidence"], dtype=object)
     if not any(event.by for event in story.events):
         frame = frame.drop(columns="by")
@@ -111,12 +111,11 @@ def faults(checklist: Checklist) -> Html:
     found, later = checklist.history.faults, checklist.history.later
     said = [] if found else ["Every record and every file is as it was written."]
     said += [f"{later} records lie past this moment and count for nothing."] if later else []
-    line = Html(f'<p class="gl">{" ".join(said)}</p>', " ".join(said)) if said else Html("", "")
-    if not found:
-        return line
-    frame = pd.DataFrame({"what is wrong": found})
-    listed = table(frame, caption="Records that are not as they were written", max_rows=MOST)
-    return Html(line.markup + listed.markup, f"{line.text}\n{listed.text}".strip())
+    pieces = [line(" ".join(said))] if said else []
+    if found:
+        frame = pd.DataFrame({"what is wrong": found})
+        pieces.append(table(frame, caption="Records that are not as they were written", max_rows=MOST))
+    return joined(*pieces)
 
 
 def rules(checklist: Checklist) -> Html:

@@ -19,7 +19,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from golive_lib import show
 from golive_lib.errors import ReportError
-from golive_lib.export import TEMPLATES, script_source
+from golive_lib.export import TEMPLATES, policy, script_source, text
 from golive_lib.page import headline
 from golive_lib.records import history
 from golive_lib.trends import FAILED, badge_of, group_of, trends, word_of
@@ -89,7 +89,7 @@ def index_html(
     newest = sorted(records, key=lambda record: datetime.fromisoformat(record["started_at"]), reverse=True)
     changed = _changed(newest)
     rows = [_row(record, tz, record["run_id"] in changed) for record in newest[:MOST]]
-    script = _text("index/index.js")
+    script = text("index/index.js")
     return (
         _environment()
         .get_template("index.html.j2")
@@ -102,12 +102,9 @@ def index_html(
             trends=trends(newest, tz, now or datetime.now(UTC)),
             notebooks=sorted({row.notebook for row in rows}),
             statuses=[word for word in (*Status, FAILED) if any(row.status == word for row in rows)],
-            css=show.CSS + _text("page.css") + _text("index/index.css"),
+            css=show.CSS + text("page.css") + text("index/index.css"),
             script=script,
-            policy=(
-                f"default-src 'none'; script-src {script_source(script.encode())}; style-src 'unsafe-inline'; "
-                "img-src data:; base-uri 'none'; form-action 'none'"
-            ),
+            policy=policy(script_source(script.encode())),
         )
     )
 
@@ -162,8 +159,3 @@ def _packed(rows: Sequence[_Row]) -> str:
 @cache
 def _environment() -> Environment:
     return Environment(loader=FileSystemLoader(TEMPLATES / "index"), autoescape=True, trim_blocks=True)
-
-
-@cache
-def _text(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")

@@ -14,7 +14,8 @@ import psycopg
 from psycopg import sql
 from pydantic import TypeAdapter
 
-from golive_lib.db import CONNECT_TIMEOUT_S, Database, unreachable
+from golive_lib.acting import connected
+from golive_lib.db import Database, unreachable
 from golive_lib.dump import Progress, count, objects, system, tables
 from golive_lib.errors import BackupError, DatabaseError, QueryFailed
 from golive_lib.manifest import Extension, Manifest, Rehearsal, digest, write_manifest
@@ -110,7 +111,7 @@ def _own(launch: Launch, url: DatabaseUrl, manifest: Manifest) -> Iterator[_Scra
     _refuse_source(launch, url, manifest.system)
     name = f"golive_rehearsal_{secrets.token_hex(6)}"
     new = replace(url, database=name)
-    with _connected(url) as admin:
+    with connected(url) as admin:
         create = sql.SQL("create database {} template template0 encoding 'UTF8'").format(sql.Identifier(name))
         try:
             admin.execute(create)
@@ -138,16 +139,6 @@ def _refuse_source(launch: Launch, url: DatabaseUrl, dumped: str) -> None:
         )
 
 
-@contextmanager
-def _connected(url: DatabaseUrl) -> Iterator[psycopg.Connection]:
-    try:
-        connection = psycopg.connect(url.environment(), autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
-    except psycopg.Error as error:
-        raise DatabaseError(unreachable(error, url)) from None
-    with connection:
-        yield connection
-
-
 def _placed(connection: psycopg.Connection, role: str) -> bool:
     """Put an empty role in the place of one that the dump names; say whether it was missing and could be made."""
     try:
@@ -165,7 +156,7 @@ def _drop(connection: psycopg.Connection, kind: str, name: str) -> None:
 
 def _prepare(url: DatabaseUrl, manifest: Manifest) -> tuple[str, ...]:
     """Make the schemas and extensions that a restore needs beforehand; return the extensions that cannot be had."""
-    with _connected(url) as connection:
+    with connected(url) as connection:
         for schema in {*manifest.schemas, *(extension.schema for extension in manifest.extensions)}:
             connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
         return tuple(extension.name for extension in manifest.extensions if not _brought(connection, extension))

@@ -18,18 +18,13 @@ from golive_lib.plan import Plan
 from golive_lib.proof import Proof, Proofs, Section
 from golive_lib.query import Query
 from golive_lib.rls import Coverage
-from golive_lib.show import VERDICTS, Html, badge, status_badge, table, verdict_banner
+from golive_lib.show import VERDICTS, Html, badge, joined, status_badge, table, verdict_banner
 from golive_lib.verdicts import Outcome, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 ALL = 500  # rows of a list of queries: nobody has more
-
-
-def joined(*pieces: Html) -> Html:
-    """Return views below each other."""
-    return Html("".join(piece.markup for piece in pieces), "\n\n".join(piece.text for piece in pieces))
 
 
 def launch(opened: Launch) -> Html:

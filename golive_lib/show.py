@@ -145,6 +145,16 @@ class Tile:
     status: Status | None = None
 
 
+def joined(*pieces: Html) -> Html:
+    """Return pieces below each other."""
+    return Html("".join(piece.markup for piece in pieces), "\n\n".join(piece.text for piece in pieces))
+
+
+def line(words: str) -> Html:
+    """Return a sentence as a piece of its own."""
+    return Html(f'<p class="gl">{escape(words)}</p>', words)
+
+
 def status_badge(status: Status) -> Html:
     """Return a status by word, shape and colour."""
     text = f"{SHAPES[status]} {status.value}"

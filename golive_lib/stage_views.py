@@ -11,7 +11,7 @@ import pandas as pd
 
 from golive_lib.formats import MISSING, duration, moment, number, share
 from golive_lib.kpis import KpiResult
-from golive_lib.show import Html, Tile, mask, table, tiles, verdict_banner
+from golive_lib.show import Html, Tile, joined, line, mask, table, tiles, verdict_banner
 from golive_lib.telemetry import PERCENTILES
 from golive_lib.views import Finding
 
@@ -135,7 +135,7 @@ def traffic(result: StageResult) -> Html:
         for one in result.kpis
         if one.budget.allowed and one.telemetry.everyone
     ]
-    return table(pd.DataFrame(rows), caption="Whose events each KPI is judged on") if rows else _nothing("No traffic.")
+    return table(pd.DataFrame(rows), caption="Whose events each KPI is judged on") if rows else line("No traffic.")
 
 
 def evidence(result: StageResult) -> Html:
@@ -144,9 +144,7 @@ def evidence(result: StageResult) -> Html:
         table(frame, caption=f"{result.kpi(key).kpi.title}: the newest bad events", tz=ZoneInfo(result.zone))
         for key, frame in result.evidence.items()
     ]
-    if not pieces:
-        return _nothing("No KPI is red, so there are no rows to show.")
-    return Html("".join(piece.markup for piece in pieces), "\n\n".join(piece.text for piece in pieces))
+    return joined(*pieces) if pieces else line("No KPI is red, so there are no rows to show.")
 
 
 def forecast(forecasts: Sequence[KpiForecast]) -> Html:
@@ -172,7 +170,7 @@ def _expected(one: KpiForecast) -> dict[str, object]:
 def method(result: StageResult) -> Html:
     """Return how each KPI was judged: its budget, its e-values and the SQL that ran, folded away."""
     taken = f"Taken in one snapshot, at {moment(result.clock.now, ZoneInfo(result.zone))} by the database's clock."
-    pieces, text = [f'<p class="gl">{escape(taken)}</p>'], [taken]
+    pieces, text = [line(taken).markup], [taken]
     for one in result.kpis:
         judged = one.judgement
         over, under = (f"10^{value / math.log(10):.1f}" for value in (judged.log_e_over, judged.log_e_under))
@@ -183,7 +181,3 @@ def method(result: StageResult) -> Html:
         )
         text.append(f"-- {one.kpi.title}: {words}\n{one.telemetry.sql}")
     return Html("".join(pieces), "\n\n".join(text))
-
-
-def _nothing(words: str) -> Html:
-    return Html(f'<p class="gl">{escape(words)}</p>', words)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -86,16 +86,14 @@ def _with_next(trend: Trend, newest: Mapping[str, Any], tz: tzinfo, now: datetim
         return trend
     started = datetime.fromisoformat(newest["started_at"])
     next_, missed = started + timedelta(seconds=every), started + timedelta(seconds=every * (1 + _LATE))
-    return Trend(
-        **{
-            **vars(trend),
-            "since": started.isoformat(),
-            "due": missed.isoformat(),
-            "next": show.moment(next_, tz),
-            "every": show.duration(every * 1_000),
-            "missed": now > missed,
-            "ago": show.duration(max(now - started, timedelta()).total_seconds() // 60 * 60_000),
-        }
+    return replace(
+        trend,
+        since=started.isoformat(),
+        due=missed.isoformat(),
+        next=show.moment(next_, tz),
+        every=show.duration(every * 1_000),
+        missed=now > missed,
+        ago=show.duration(max(now - started, timedelta()).total_seconds() // 60 * 60_000),
     )
 
 
