@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from golive_lib.acting import applying
 from golive_lib.errors import DatabaseError, GoliveError, QueryFailed, SettingsError
-from golive_lib.formats import duration, number
+from golive_lib.formats import duration, number, sums
 from golive_lib.guards import (
     FOLDER,
     TOGETHER,
@@ -22,7 +22,6 @@ from golive_lib.guards import (
     plain,
     real_effects,
     standings,
-    sums,
     window,
 )
 from golive_lib.marks import prove_marks
@@ -158,7 +157,8 @@ def _paid(launch: Launch, snapshot: Snapshot) -> list[Point]:
     payments, by_tests, for_real = (int(found[name].sum()) for name in ("payments", "by_tests", "for_real"))
     if for_real:
         lost = found[found["for_real"] > 0]
-        detail = f"{number(for_real)} went through for a test account, not in test mode: {sums(lost, 'amount')}"
+        worth = sums(lost["currency"], lost["amount"])
+        detail = f"{number(for_real)} went through for a test account, not in test mode: {worth}"
         return [Point(what, Status.RED, detail, "refund them, and find who uses these accounts")]
     theirs = f"({number(by_tests)} are theirs, in test mode or not paid)"
     detail = f"none of {number(payments)} went through for a test account {theirs}"

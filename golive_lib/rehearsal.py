@@ -18,7 +18,7 @@ from golive_lib.acting import connected
 from golive_lib.db import Database, unreachable
 from golive_lib.dump import Progress, count, objects, system, tables
 from golive_lib.errors import BackupError, DatabaseError, QueryFailed
-from golive_lib.manifest import Extension, Manifest, Rehearsal, digest, write_manifest
+from golive_lib.manifest import Extension, Manifest, Rehearsal, file_fault, write_manifest
 from golive_lib.pg_tools import Tools, contents, find_tools, run
 from golive_lib.plan import DatabaseRules
 from golive_lib.settings import SCRATCH_URL, parse_url
@@ -79,14 +79,8 @@ def rehearse(launch: Launch, manifest: Manifest, folder: Path, progress: Callabl
 
 def verify(dump: Path, manifest: Manifest) -> None:
     """Raise BackupError unless a dump is, byte for byte, the one of its manifest."""
-    try:
-        size = dump.stat().st_size
-        if size != manifest.bytes:
-            raise BackupError(f"{dump.name} has {size:,} bytes, its manifest says {manifest.bytes:,}")
-        if digest(dump) != manifest.sha256:
-            raise BackupError(f"{dump.name} has changed since it was dumped: its SHA-256 is not the manifest's")
-    except OSError as error:
-        raise BackupError(f"{dump.name} cannot be read: {error.strerror}") from None
+    if fault := file_fault(dump, manifest.sha256):
+        raise BackupError(f"{dump.name} {fault}")
 
 
 @contextmanager
