@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    import pandas as pd
-
     from golive_lib.coverage_change import CoverageChange
     from golive_lib.day_health import DayHealth
     from golive_lib.flow import Flow
@@ -54,7 +52,8 @@ class Aftercare(Proofs):
     def record(self) -> dict[str, Any]:
         """Return what was found as data for JSON; the recordings to listen to and the ticket are files of their own."""
         ticket = {"ticket.md": self.performance.ticket} if self.performance.ticket else {}
-        return super().record() | {"recordings": _rows(self.recordings.sample)} | ticket
+        sample = json.loads(self.recordings.sample.to_json(orient="records", date_format="iso"))
+        return super().record() | {"recordings": sample} | ticket
 
 
 def examine(launch: Launch, *, as_of: datetime | str | None = None) -> Aftercare:
@@ -121,7 +120,3 @@ def sql(launch: Launch, name: str, *, as_of: datetime | str | None = None) -> st
         "zone": launch.plan.timezone,
     }
     return launch.sql(name, **{key: value for key, value in known.items() if key in wanted})
-
-
-def _rows(frame: pd.DataFrame) -> Any:  # noqa: ANN401  JSON may be anything
-    return json.loads(frame.to_json(orient="records", date_format="iso"))

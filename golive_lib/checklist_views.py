@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from golive_lib.checklist import Checklist
     from golive_lib.checklist_items import Item
     from golive_lib.launch import Launch
-    from golive_lib.story import Event, Story
+    from golive_lib.story import Story
 
 MOST = 200  # rows of the story
 MINUTE = timedelta(minutes=1)
@@ -89,7 +89,7 @@ def events(story: Story, launch: Launch) -> Html:
     rows = [
         (
             event.at,
-            _what(event),
+            event.what + f" ({event.count} runs)" * (event.count > 1),
             event.status.value,
             event.word,
             event.said,
@@ -143,7 +143,3 @@ def _code(text: str) -> str:
     """Return a sentence as HTML, what stands between backticks as code."""
     pieces = escape(text).split("`")
     return "".join(f"<code>{piece}</code>" if i % 2 else piece for i, piece in enumerate(pieces))
-
-
-def _what(event: Event) -> str:
-    return f"{event.what} ({event.count} runs)" if event.count > 1 else event.what

@@ -153,12 +153,8 @@ def _sentence(results: tuple[CheckResult, ...]) -> str:
 
 def _point(result: CheckResult) -> str:
     """Name a check and how much of it is wrong; the rule itself is for the table, not for a director."""
-    name = _short(result.name)
+    name = result.name.rsplit("/", 1)[-1].replace("_", " ")
     if not result.examined or result.examined == 1:
         return f"{name} ({result.reason})"
     wrong = result.broken if result.status is Status.RED else result.unsure
     return f"{name} ({wrong:,} of {result.examined:,} rows)"
-
-
-def _short(name: str) -> str:
-    return name.rsplit("/", 1)[-1].replace("_", " ")

@@ -189,7 +189,12 @@ def _execute(launch: Launch, level: int, given: Asked) -> int:
         from dataclasses import replace  # noqa: PLC0415  used here alone
 
         records.append(replace(execution, waited=waited))
-        note(given.target, ROLLBACK, records[-1].record(launch, given.by), _loudly)
+        note(
+            given.target,
+            ROLLBACK,
+            records[-1].record(launch, given.by),
+            lambda words: say(f"! {words}", "bold red", to=err),
+        )
 
     try:
         done = roll_back(launch, level, url, elapsed=lambda: time.monotonic() - given.began - waited, record=keep)
@@ -210,7 +215,3 @@ def _ended(done: Execution, waited: float) -> int:
     answer = f"; {duration(waited * 1000)} more waiting for the answer" if waited >= 1 else ""
     say(f"by {done.login} at {done.at}; {spent}{answer}", "dim")
     return done.exit_code
-
-
-def _loudly(words: str) -> None:
-    say(f"! {words}", "bold red", to=err)

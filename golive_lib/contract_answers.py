@@ -77,7 +77,8 @@ def judge(contract: Contract, reply: Reply, token: str) -> tuple[Status, str, st
     """Judge an answer by itself: its status, the finding and what to do; ``token`` is what is known against it."""
     got = reply.status
     if got is None:
-        again = "; it may have been carried out: look before you ask again" if _sent_write(contract, reply) else ""
+        written = contract.method not in SAFE_METHODS and reply.sent
+        again = "; it may have been carried out: look before you ask again" if written else ""
         return Status.UNKNOWN, f"{reply.failure}{again}", "see that the API is up, and that the address is its"
     if reply.is_page and (reply.is_success or got in contract.expect):
         finding = f"{got}, but an HTML page instead of the API's JSON: a login page, a firewall or a website answered"
@@ -219,7 +220,3 @@ def _refuses(contract: Contract) -> bool:
 
 def _or(contract: Contract) -> str:
     return " or ".join(map(str, contract.expect))
-
-
-def _sent_write(contract: Contract, reply: Reply) -> bool:
-    return contract.method not in SAFE_METHODS and reply.sent

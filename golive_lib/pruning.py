@@ -57,8 +57,10 @@ def plan_pruning(outputs: Path, *, keep: int, older_than: timedelta | None, now:
     }
     evidence = (_newest_of_each(there) | named) - kept.pruned
     going = tuple(record.run_id for record in there if record.run_id in (old | kept.pruned) - evidence)
-    leftovers = tuple(_leftovers(outputs))
-    size = sum(_bytes(folder) for folder in (*(outputs / run_id for run_id in going), *leftovers))
+    hidden = (folder for folder in sorted(outputs.glob(".2*Z-*")) if folder.is_dir())
+    leftovers = tuple(folder for folder in hidden if _abandoned(folder))
+    folders = (*(outputs / run_id for run_id in going), *leftovers)
+    size = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
     return Pruning(going, leftovers, size, len(there) - len(going), len(old & evidence))
 
 
@@ -93,13 +95,9 @@ def _newest_of_each(runs: Sequence[RunRecord]) -> set[str]:
     return set(newest.values())
 
 
-def _leftovers(outputs: Path) -> Iterator[Path]:
-    """Give the hidden folders of runs that no living process holds."""
-    yield from (folder for folder in sorted(outputs.glob(".2*Z-*")) if folder.is_dir() and _abandoned(folder))
-
-
 def _abandoned(folder: Path) -> bool:
-    path = _lock(folder)
+    """Say whether no living process holds a run's hidden folder."""
+    path = folder.with_name(f"{folder.name}.lock")
     if not path.exists():
         return True
     lock = fasteners.InterProcessLock(path)
@@ -110,17 +108,9 @@ def _abandoned(folder: Path) -> bool:
     return True
 
 
-def _lock(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.lock")
-
-
 def _removed(folders: Iterable[Path]) -> Iterator[Path]:
     """Remove folders; give those that are still there."""
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
         if folder.exists():
             yield folder
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

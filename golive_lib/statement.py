@@ -78,11 +78,7 @@ def _written(sql: str, named: Callable[[str], str], plain: Callable[[str], str] 
 
 def filled(condition: str, values: Mapping[str, Value]) -> str:
     """Return a condition with its parameters' values written in, for people to read."""
-    return _written(condition, lambda name: _spelled(values[name]))
-
-
-def _spelled(value: Value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return _written(condition, lambda name: f"{value:g}" if isinstance(value := values[name], float) else str(value))
 
 
 def _literal(value: Value, type_: str) -> str:
