@@ -12,7 +12,8 @@ import pandas as pd
 from golive_lib.checklist import PARTS
 from golive_lib.checklist_parts import AFTER, BEFORE, CANARY
 from golive_lib.formats import MISSING, duration
-from golive_lib.show import Html, Link, Tile, joined, line, table, tiles
+from golive_lib.grid import Link
+from golive_lib.show import Html, Tile, joined, line, table, tiles
 from golive_lib.verdicts import worst
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from golive_lib.show import Html, Tile, line, share, table, tiles
+from golive_lib.formats import share
+from golive_lib.show import Html, Tile, line, table, tiles
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from traitlets import default
 
 from golive_lib import page, show
 from golive_lib.errors import ReportError
+from golive_lib.formats import moment
 from golive_lib.inks import INKS
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class GoliveExporter(HTMLExporter):
         given["golive"] = {
             "meta": meta,
             "page": parts,
-            "generated": show.moment(meta.generated_at, meta.generated_at.tzinfo or UTC),
+            "generated": moment(meta.generated_at, meta.generated_at.tzinfo or UTC),
             "css": show.CSS + text("page.css") + text("report/report.css"),
             "script": text("report/report.js"),
             "inks": page.script_json(dict(INKS)),

@@ -1,4 +1,4 @@
-"""Numbers, moments and people's data as text; ``show`` re-exports all of it."""
+"""Numbers, moments and people's data as text."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from jinja2 import Environment, FileSystemLoader
 from golive_lib import show
 from golive_lib.errors import ReportError
 from golive_lib.export import TEMPLATES, policy, script_source, text
+from golive_lib.formats import duration, moment, plain
 from golive_lib.page import headline
 from golive_lib.records import history
 from golive_lib.trends import FAILED, badge_of, group_of, trends, word_of
@@ -133,13 +134,13 @@ def _row(record: Mapping[str, Any], tz: tzinfo, changed: bool) -> _Row:
     return _Row(
         run_id=record["run_id"],
         notebook=record["notebook"],
-        started=show.moment(datetime.fromisoformat(record["started_at"]), tz),
+        started=moment(datetime.fromisoformat(record["started_at"]), tz),
         iso=record["started_at"],
-        took=show.duration(None if seconds is None else seconds * 1_000),
+        took=duration(None if seconds is None else seconds * 1_000),
         status=state,
         badge=badge_of(state, word),
         sentence=headline(said) if said else "",
-        parameters=tuple((str(name), show.plain(value)) for name, value in (record.get("parameters") or {}).items()),
+        parameters=tuple((str(name), plain(value)) for name, value in (record.get("parameters") or {}).items()),
         remarks=tuple(filter(None, remarks)),
         html=record.get("html"),
         ipynb=record.get("ipynb"),

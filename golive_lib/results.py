@@ -12,13 +12,13 @@ from golive_lib import coverage_views, proof_views, stage_views, views
 from golive_lib.canary import StageResult
 from golive_lib.checks import CheckResult, Checks
 from golive_lib.formats import duration, moment, share
-from golive_lib.grid import SHAPES, Grid, grid_markup, grid_text
+from golive_lib.grid import SHAPES, Grid, badge, grid_markup, grid_text
 from golive_lib.launch import Launch, Queries, kind
 from golive_lib.plan import Plan
 from golive_lib.proof import Proof, Proofs, Section
 from golive_lib.query import Query
 from golive_lib.rls import Coverage
-from golive_lib.show import VERDICTS, Html, badge, joined, status_badge, table, verdict_banner
+from golive_lib.show import VERDICTS, Html, joined, status_badge, table, verdict_banner
 from golive_lib.verdicts import Outcome, Status, Verdict
 
 if TYPE_CHECKING:

@@ -15,19 +15,13 @@ from golive_lib.bidi import isolated
 from golive_lib.formats import (
     ELLIPSIS,
     MISSING,
-    clock,
     duration,
     mask,
-    mask_ip,
-    mask_mail,
-    mask_phone,
     mask_rows,
     missing,
     moment,
     number,
-    plain,
     share,
-    zone_name,
 )
 from golive_lib.grid import SHAPES, Grid, Link, badge, grid_markup, grid_text
 from golive_lib.verdicts import Status, Verdict
@@ -37,29 +31,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
     import plotly.graph_objects as go
-
-__all__ = [
-    "Chart",
-    "Html",
-    "Link",
-    "Tile",
-    "badge",
-    "clock",
-    "duration",
-    "mask",
-    "mask_ip",
-    "mask_mail",
-    "mask_phone",
-    "moment",
-    "number",
-    "plain",
-    "share",
-    "status_badge",
-    "table",
-    "tiles",
-    "verdict_banner",
-    "zone_name",
-]
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 PLOTLY_CONFIG = {"displaylogo": False, "showSendToCloud": False, "plotlyServerURL": ""}  # no chart leaves the house

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from golive_lib.formats import MISSING, duration, moment, number, share
+from golive_lib.formats import MISSING, duration, mask, moment, number, share
 from golive_lib.kpis import KpiResult
-from golive_lib.show import Html, Tile, joined, line, mask, table, tiles, verdict_banner
+from golive_lib.show import Html, Tile, joined, line, table, tiles, verdict_banner
 from golive_lib.telemetry import PERCENTILES
 from golive_lib.views import Finding
 

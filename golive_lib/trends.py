@@ -9,7 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from golive_lib import show
-from golive_lib.grid import SHAPES
+from golive_lib.formats import duration, moment
+from golive_lib.grid import SHAPES, badge
 from golive_lib.settings import place_of
 from golive_lib.verdicts import Status
 
@@ -90,10 +91,10 @@ def _with_next(trend: Trend, newest: Mapping[str, Any], tz: tzinfo, now: datetim
         trend,
         since=started.isoformat(),
         due=missed.isoformat(),
-        next=show.moment(next_, tz),
-        every=show.duration(every * 1_000),
+        next=moment(next_, tz),
+        every=duration(every * 1_000),
         missed=now > missed,
-        ago=show.duration(max(now - started, timedelta()).total_seconds() // 60 * 60_000),
+        ago=duration(max(now - started, timedelta()).total_seconds() // 60 * 60_000),
     )
 
 
@@ -115,4 +116,4 @@ def badge_of(state: str, word: str) -> str:
     """Return how a run ended as markup: the word in its shape and colour."""
     if state == FAILED:
         return f'<span class="did-not-finish"><span aria-hidden="true">{CROSS}</span> Did not finish</span>'
-    return show.badge(Status(state), word)
+    return badge(Status(state), word)

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from golive_lib.show import Html, joined, line, mask, moment, status_badge, styled, table, verdict_banner
+from golive_lib.formats import mask, moment
+from golive_lib.show import Html, joined, line, status_badge, styled, table, verdict_banner
 from golive_lib.verdicts import VERDICT_MIME, Status
 
 if TYPE_CHECKING:
