@@ -236,7 +236,7 @@ def test_second_backup_at_once_is_refused(healthy: DemoDatabase, tmp_path: Path)
     handle = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
-        with pytest.raises(BackupError, match="another backup is writing"):
+        with pytest.raises(BackupError, match="another run writes there now"):
             back_up(opened(healthy.url), tmp_path)
     finally:
         os.close(handle)
@@ -320,7 +320,7 @@ def test_killed_backup_leaves_no_dump_and_is_swept(
     dump.kill()
     manifest = back_up(opened(healthy.url), tmp_path / "backups")
     kept = sorted(path.name for path in (tmp_path / "backups").iterdir())
-    assert [name.startswith(".") and name.endswith(".part") for name in left] == [True]
+    assert [name.startswith(".dump-") for name in left] == [True]
     assert kept == [manifest.file, manifest.file.replace(".dump", ".json")]
 
 
