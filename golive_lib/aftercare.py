@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from golive_lib import coverage_change, day_health, flow, funnel, performance, recordings, utilization
-from golive_lib.db import Clock
 from golive_lib.errors import QueryError
 from golive_lib.plan_types import instant
 from golive_lib.proof import Proofs
@@ -63,8 +62,11 @@ def examine(launch: Launch, *, as_of: datetime | str | None = None) -> Aftercare
     is from before the launch.
     """
     with launch.database.snapshot() as snapshot:
-        if as_of:
-            snapshot.clock = Clock(_past(launch, instant(as_of, "as_of"), snapshot.clock.now), snapshot.clock.fixed)
+        snapshot.clock = snapshot.clock.past(as_of)
+        begun = min((stage.starts for stage in launch.plan.stages if stage.starts), default=None)
+        if as_of and begun and snapshot.clock.now <= begun:
+            now = snapshot.clock.now.isoformat()
+            raise QueryError(f"as_of = {now} is before the launch: its first stage began {begun.isoformat()}")
         plan, looked_at = launch.plan, spans(launch.plan, snapshot.clock.now)
         health = day_health.examine(launch, snapshot, looked_at)
         came = flow.examine(launch, snapshot, looked_at)
@@ -89,15 +91,6 @@ def examine(launch: Launch, *, as_of: datetime | str | None = None) -> Aftercare
             coverage=changed,
             performance=slow,
         )
-
-
-def _past(launch: Launch, asked: datetime, now: datetime) -> datetime:
-    begun = min((stage.starts for stage in launch.plan.stages if stage.starts), default=None)
-    if asked > now:
-        raise QueryError(f"as_of = {asked.isoformat()} is to come: the database's now is {now.isoformat()}")
-    if begun and asked <= begun:
-        raise QueryError(f"as_of = {asked.isoformat()} is before the launch: its first stage began {begun.isoformat()}")
-    return asked
 
 
 def sql(launch: Launch, name: str, *, as_of: datetime | str | None = None) -> str:

@@ -140,7 +140,8 @@ def judge_now(
 ) -> StageResult:
     """Judge a stage in one snapshot, as of an instant (a text with its zone, or a datetime) or of the database's now.
 
-    Raises PlanError as ``soak`` does, QueryError for a text that is no instant, DatabaseError without a database.
+    Raises PlanError as ``soak`` does, QueryError for an instant that is none or to come, DatabaseError without a
+    database.
     """
     with launch.database.snapshot() as snapshot:
         stage = _asked(snapshot.clock, launch.plan, percent, started_at, as_of)
@@ -159,11 +160,8 @@ def stage_asked(
 def _asked(
     clock: Clock, plan: Plan, percent: float, started_at: datetime | str | None, as_of: datetime | str | None
 ) -> Soak:
-    now = instant(as_of, "as_of") if as_of else clock.now
-    if now > clock.now:
-        there = f"{clock.now:%Y-%m-%d %H:%MZ}"
-        raise PlanError(f"as_of {now:%Y-%m-%d %H:%MZ} lies in the future; the database's now is {there}")
-    return soak(plan, percent, instant(started_at, "started_at") if started_at else None, now)
+    start = instant(started_at, "started_at") if started_at else None
+    return soak(plan, percent, start, clock.past(as_of).now)
 
 
 def judge_in(snapshot: Asked, launch: Launch, stage: Soak, gather: Gather) -> StageResult:

@@ -14,8 +14,9 @@ import psycopg
 import sqlalchemy as sa
 
 from golive_lib.answers import Origin, columns, frame, origins
-from golive_lib.errors import DatabaseError, QueryFailed, Stopped
+from golive_lib.errors import DatabaseError, QueryError, QueryFailed, Stopped
 from golive_lib.formats import mask
+from golive_lib.plan_types import instant
 from golive_lib.waiting import waiting
 
 if TYPE_CHECKING:
@@ -64,6 +65,14 @@ class Clock:
 
     now: datetime
     fixed: bool
+
+    def past(self, as_of: datetime | str | None) -> Clock:
+        """Return the clock as of an instant, by default as it is; raises QueryError for one that is none or to come."""
+        moment = instant(as_of, "as_of") if as_of else self.now
+        if moment > self.now:
+            now = f"{self.now:%Y-%m-%d %H:%MZ}"
+            raise QueryError(f"as_of {moment:%Y-%m-%d %H:%MZ} lies in the future; the database's now is {now}")
+        return Clock(moment, self.fixed)
 
 
 class Snapshot:

@@ -491,7 +491,7 @@ WRONG: list[tuple[float, dict[str, str], type[GoliveError], str]] = [
     (
         10,
         {"as_of": "2026-03-25T22:01Z"},
-        PlanError,
+        QueryError,
         "as_of 2026-03-25 22:01Z lies in the future; the database's now is",
     ),
     (10, {"started_at": "2026-03-26T08:00Z"}, PlanError, "stage 10 % cannot start at 2026-03-26 08:00Z"),
