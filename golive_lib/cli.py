@@ -33,6 +33,7 @@ from golive_lib.console import (
     known_moment,
     limits,
     listed,
+    opened,
     out,
     plan_of,
     report,
@@ -163,10 +164,9 @@ def _worst(records: list[RunRecord]) -> int:
 def doctor(db_url: DbUrl = None, plan: PlanFile = None) -> int:
     """Say in one table what can be reached: server, pooler, role, tables, columns, indexes."""
     from golive_lib.doctor import examine  # noqa: PLC0415  keeps the other commands' start short
-    from golive_lib.launch import open_launch  # noqa: PLC0415  likewise
 
-    with database(db_url, plan), err.status("asking the database"):
-        found = examine(open_launch())
+    with opened(db_url, plan) as launch, err.status("asking the database"):
+        found = examine(launch)
     out.print(listed(("area", "what", "status", "detail"), map(astuple, found)))
     return OK if all(finding.status in (Status.GREEN, Status.AMBER) for finding in found) else HOLD
 
@@ -179,10 +179,8 @@ def check(
 ) -> int:
     """Judge checks in the terminal, without a report."""
     from golive_lib import views  # noqa: PLC0415  keeps the other commands' start short
-    from golive_lib.launch import open_launch  # noqa: PLC0415  likewise
 
-    with database(db_url, plan):
-        launch = open_launch()
+    with opened(db_url, plan) as launch:
         chosen = [launch.checks(name) for name in names]
     for checks in chosen:
         say(f"{views.verdict(checks)}\n\n{views.offending(checks)}")
@@ -198,11 +196,10 @@ def sql(
 ) -> int:
     """Print a query as any SQL client runs it, with its sources and the report's values written in."""
     from golive_lib import aftercare  # noqa: PLC0415  keeps the other commands' start short
-    from golive_lib.launch import open_launch  # noqa: PLC0415  likewise
 
     moment = known_moment(as_of)
-    with database(db_url, plan):
-        sys.stdout.write(aftercare.sql(open_launch(), name, as_of=moment) + "\n;\n")
+    with opened(db_url, plan) as launch:
+        sys.stdout.write(aftercare.sql(launch, name, as_of=moment) + "\n;\n")
     return OK
 
 

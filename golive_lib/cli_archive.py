@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from golive_lib.archive import DAY, Archive, open_archive
 from golive_lib.archiving import Asked, Done, archive_days, changed_days
-from golive_lib.console import DbUrl, PlanFile, database, err, say, stoppable
+from golive_lib.console import DbUrl, PlanFile, err, opened, say, stoppable
 from golive_lib.errors import ArchiveError, UsageError
 from golive_lib.formats import duration
-from golive_lib.launch import Launch, open_launch
 from golive_lib.settings import ARCHIVE, archive_folder
+
+if TYPE_CHECKING:
+    from golive_lib.launch import Launch
 
 OK, FAILED, HOLD = 0, 1, 3
 Folder = Annotated[Path | None, typer.Argument(help=f"Where days go. Default: {ARCHIVE}, else ./archive.")]
@@ -45,8 +47,7 @@ def archive(  # noqa: PLR0913, PLR0917  the command's options
     asked = Asked(_day(since, "--since"), _day(until, "--until"), tuple(source or ()))
     if asked.since and asked.until and asked.since > asked.until:
         raise UsageError(f"--since {since} is after --until {until}")
-    with database(db_url, plan):
-        launch = open_launch()
+    with opened(db_url, plan) as launch:
         target = folder or archive_folder(launch.env)
         return _check(launch, target, asked) if check else _keep(launch, target, asked)
 

@@ -12,11 +12,10 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 from rich.progress import Progress as Bar
 
 from golive_lib.backup import prove_backup
-from golive_lib.console import DbUrl, PlanFile, database, err, listed, out, say, step, stoppable
+from golive_lib.console import DbUrl, PlanFile, err, listed, opened, out, say, step, stoppable
 from golive_lib.dump import take_backup
 from golive_lib.errors import BackupError
 from golive_lib.formats import number
-from golive_lib.launch import open_launch
 from golive_lib.rehearsal import rehearse
 from golive_lib.settings import BACKUPS, backups_folder
 from golive_lib.show import table
@@ -42,8 +41,7 @@ def backup(
     folder: Folder = None,
 ) -> int:
     """Dump the database, count its rows in the same snapshot, and restore the dump once to prove it."""
-    with database(db_url, plan):
-        launch = open_launch()
+    with opened(db_url, plan) as launch:
         target = folder or backups_folder(launch.env)
         manifest = back_up(launch, target, rehearsed=rehearsed)
         proof = prove_backup(launch.plan.backup, target, launch.postgres.url.identity, manifest.taken_at)
@@ -85,8 +83,7 @@ def storage(db_url: DbUrl = None, plan: PlanFile = None, folder: Folder = None) 
     """Write down what every bucket holds, so that readiness can tell what has changed or vanished."""
     from golive_lib.storage import take_storage  # noqa: PLC0415  duckdb is not for the other commands to wait for
 
-    with database(db_url, plan), stoppable():
-        launch = open_launch()
+    with opened(db_url, plan) as launch, stoppable():
         target = folder or backups_folder(launch.env)
         manifest = take_storage(launch, target, step)
     say(table(manifest.frame(), caption="What each bucket holds"))

@@ -20,9 +20,9 @@ from golive_lib.console import (
     DbUrl,
     Outputs,
     PlanFile,
-    database,
     err,
     mark,
+    opened,
     out,
     reports_folder,
     run_one,
@@ -34,7 +34,6 @@ from golive_lib.console import (
 from golive_lib.errors import GoliveError, PlanError
 from golive_lib.formats import clock, duration, moment, number, share
 from golive_lib.kpis import KpiResult
-from golive_lib.launch import open_launch
 from golive_lib.plan_types import instant
 from golive_lib.show import VERDICTS, table
 from golive_lib.verdicts import EXIT_CODES, Rule, Status, Verdict
@@ -66,8 +65,7 @@ def canary(  # noqa: PLR0913, PLR0917  the command's options
     outputs: Outputs = None,
 ) -> int:
     """Judge a stage and write its report, or say before it what it will be able to decide."""
-    with database(db_url, plan):
-        launch = open_launch()
+    with opened(db_url, plan) as launch:
         percent = _running(launch, as_of) if stage is None else stage
         stage_asked(launch, percent, started_at, as_of)
         if plan_only:
@@ -110,8 +108,8 @@ def watch(  # noqa: PLR0913, PLR0917  the command's options
 ) -> int:
     """Follow a stage until its soak is over or anything is red, then write its report; Ctrl-C ends it early."""
     interval = span(every)
-    with database(db_url, plan):
-        watched = Watch(open_launch(), stage, started_at=started_at or None)
+    with opened(db_url, plan) as launch:
+        watched = Watch(launch, stage, started_at=started_at or None)
         pause = interval.total_seconds() / (speed or 1)
         looks = follow(watched, pause, clock=played(watched, speed)) if speed else follow(watched, pause)
         last = _show(looks)
@@ -212,8 +210,7 @@ def replay(
     """Judge past days as if each had been a launch, and say how often the plan would have rolled back for nothing."""
     from golive_lib.replay import replay as replayed  # noqa: PLC0415  keeps the other commands' start short
 
-    with database(db_url, plan), stoppable(), err.status("replaying past days"):
-        launch = open_launch()
+    with opened(db_url, plan) as launch, stoppable(), err.status("replaying past days"):
         found = replayed(launch, days=days, draws=draws, as_of=as_of or None)
     say(spoken(found))
     return 0 if found.days else EXIT_CODES[Verdict.HOLD]

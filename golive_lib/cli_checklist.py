@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,14 +15,13 @@ from golive_lib.console import (
     database,
     known_moment,
     mark,
+    opened,
     reports_folder,
     run_one,
     say,
     step,
 )
-from golive_lib.launch import open_launch
 from golive_lib.records import judged
-from golive_lib.settings import OUTPUTS
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
@@ -86,10 +84,8 @@ def _tick(item: str, by: str, note: str, where: tuple[str | None, Path | None, P
     from golive_lib import checklist as lists  # noqa: PLC0415  keeps the other commands' start short
 
     db_url, plan, outputs = where
-    target = reports_folder(outputs)
-    with database(db_url, plan):
-        os.environ[OUTPUTS] = str(target.resolve())
-        entry = lists.tick(open_launch(), item, by=by, note=note, done=done, say=step)
+    with opened(db_url, plan, reports_folder(outputs)) as launch:
+        entry = lists.tick(launch, item, by=by, note=note, done=done, say=step)
     said = "ticked" if done else "tick taken back"
     say(f"{item}: {said} by {entry.data['by']}, ledger record {entry.seq}")
     return OK

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from golive_lib.console import DbUrl, PlanFile, admin_url, confirm, database, out, say, step, stoppable
+from golive_lib.console import DbUrl, PlanFile, admin_url, confirm, opened, out, say, step, stoppable
 from golive_lib.errors import DatabaseError, UsageError
 from golive_lib.formats import duration
-from golive_lib.launch import open_launch
 from golive_lib.show import table
 
 if TYPE_CHECKING:
@@ -47,8 +46,7 @@ def harden(  # noqa: PLR0913, PLR0917  the command's options
     """Show what the payment policies would have stopped; apply, remove or try them out when told to."""
     if probe and (execute or undo):
         raise UsageError("--probe stands alone: it changes nothing, and shows what --execute would do")
-    with database(db_url, plan), stoppable():
-        launch = open_launch()
+    with opened(db_url, plan) as launch, stoppable():
         chosen = _chosen(launch, policies or (), required=execute and not undo)
         (_show_removal if undo else _show)(launch, chosen)
         if not execute and not probe:

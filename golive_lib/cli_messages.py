@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from golive_lib.console import DbUrl, Outputs, PlanFile, database, err, reports_folder, say, step, stoppable
+from golive_lib.console import DbUrl, Outputs, PlanFile, err, opened, reports_folder, say, step, stoppable
 from golive_lib.errors import UsageError
-from golive_lib.launch import open_launch
 from golive_lib.messages import Post, shown, write
-from golive_lib.settings import OUTPUTS
 
 if TYPE_CHECKING:
     from golive_lib.messages import Message
@@ -44,9 +41,7 @@ def message(  # noqa: PLR0913, PLR0917  the command's options
         raise UsageError("--to and --again are about sending: add --send, or leave them out")
     target = reports_folder(outputs)
     post = Post(to=tuple(to or ()), again=again) if send else None
-    with database(db_url, plan), stoppable():
-        os.environ[OUTPUTS] = str(target.resolve())
-        launch = open_launch()
+    with opened(db_url, plan, target) as launch, stoppable():
         made = write(launch, kind, run_id=run, languages=language or (), post=post, say=step)
         waiting = () if send else shown(launch)
     sys.stdout.write(str(made))

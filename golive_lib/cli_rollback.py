@@ -16,16 +16,15 @@ from golive_lib.console import (
     PlanFile,
     admin_url,
     confirm,
-    database,
     err,
     mark,
+    opened,
     reports_folder,
     say,
     step,
 )
 from golive_lib.errors import GoliveError, UsageError
 from golive_lib.formats import duration
-from golive_lib.launch import open_launch
 from golive_lib.leaks import plainly
 from golive_lib.ledger import REHEARSAL, ROLLBACK, Ledger
 from golive_lib.settings import ADMIN_URL
@@ -79,8 +78,7 @@ def rollback(  # noqa: PLR0913, PLR0917  the command's options
         )
         raise UsageError(f"{what}; leave --execute out")
     target = reports_folder(outputs)
-    with database(db_url, plan):
-        launch = open_launch()
+    with opened(db_url, plan) as launch:
         name = plainly("--by", by, launch.env) if by.strip() else ""
         if rehearse:
             return _rehearse(launch, target, name)

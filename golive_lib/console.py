@@ -141,13 +141,19 @@ def database(db_url: str | None, plan: Path | None) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def opened(db_url: str | None, plan: Path | None, outputs: Path | None = None) -> Iterator[Launch]:
+    """Open the launch as ``database`` finds it; ``outputs`` is where its reports lie, if that is another folder."""
+    from golive_lib.launch import open_launch  # noqa: PLC0415  half a second that other commands need not wait
+
+    with database(db_url, plan):
+        if outputs:
+            os.environ[OUTPUTS] = str(outputs.resolve())
+        yield open_launch()
+
+
 def run_all(
-    names: Sequence[str],
-    given: Mapping[str, str],
-    outputs: Path,
-    limits: Limits | None = None,
-    *,
-    pdf: bool = False,
+    names: Sequence[str], given: Mapping[str, str], outputs: Path, limits: Limits | None = None, *, pdf: bool = False
 ) -> list[RunRecord]:
     """Run notebooks, each with those of the parameters that it knows, within limits (else the usual ones).
 
@@ -190,13 +196,8 @@ def _run(work: Sequence[Run], limits: Limits | None) -> list[RunRecord]:
     kernels = warm_kernels()
     gc.freeze()  # what is imported by now stays to the end, and need not be looked through again
     gc.enable()
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
+    said = TextColumn("{task.description}")
+    columns = (SpinnerColumn(), said, BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
 
     def run(each: Run, task: TaskID) -> RunRecord:
         record = attempts.execute(
