@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,16 +43,6 @@ REVERT = 3
 _UPTIME = "CLOCK_BOOTTIME"
 
 
-@dataclass(frozen=True)
-class Asked:
-    """How an execution was asked for: where it is recorded, since when, by whom, and whether to ask back."""
-
-    target: Path
-    began: float
-    by: str
-    yes: bool
-
-
 def rollback(  # noqa: PLR0913, PLR0917  the command's options
     level: Annotated[
         int | None, typer.Option(min=1, max=3, help="1: the flag off. 2: the old views. 3: revert the release, shown.")
@@ -86,7 +75,7 @@ def rollback(  # noqa: PLR0913, PLR0917  the command's options
             return _show_revert(launch)
         if not execute:
             return _show(launch, level or 1, target)
-        return _execute(launch, level or 1, Asked(target, began, name, yes=yes))
+        return _execute(launch, level or 1, target, began, name, yes=yes)
 
 
 def process_age() -> float:
@@ -172,14 +161,15 @@ def rehearsed(launch: Launch, target: Path, by: str = "") -> RollbackRehearsal:
     return found
 
 
-def _execute(launch: Launch, level: int, given: Asked) -> int:
+def _execute(launch: Launch, level: int, target: Path, began: float, by: str, *, yes: bool) -> int:
+    """Do it, recorded in ``target``: ``began`` is when the command did, ``by`` who gave it."""
     from golive_lib.levers import lever  # noqa: PLC0415  as above
     from golive_lib.rollback import note, roll_back  # noqa: PLC0415  likewise
 
     url = admin_url(launch)
     _print(lever(launch, level), str(url))
     asked = time.monotonic()
-    confirm(launch, url, yes=given.yes)
+    confirm(launch, url, yes=yes)
     waited = time.monotonic() - asked
     records: list[Execution] = []
 
@@ -188,14 +178,14 @@ def _execute(launch: Launch, level: int, given: Asked) -> int:
 
         records.append(replace(execution, waited=waited))
         note(
-            given.target,
+            target,
             ROLLBACK,
-            records[-1].record(launch, given.by),
+            records[-1].record(launch, by),
             lambda words: say(f"! {words}", "bold red", to=err),
         )
 
     try:
-        done = roll_back(launch, level, url, elapsed=lambda: time.monotonic() - given.began - waited, record=keep)
+        done = roll_back(launch, level, url, elapsed=lambda: time.monotonic() - began - waited, record=keep)
     except GoliveError as error:
         raise GoliveError(f"level {level} failed; nothing was changed, and it is safe to repeat\n{error}") from None
     except KeyboardInterrupt:

@@ -17,7 +17,7 @@ from golive_lib.errors import GoliveError, PlanError, QueryError, QueryFailed
 from golive_lib.flags import SOURCE
 from golive_lib.formats import cut, mask
 from golive_lib.plan import kit_folder
-from golive_lib.query import compose
+from golive_lib.query import compose, text_of
 from golive_lib.script import read_script
 from golive_lib.statement import Statement
 
@@ -163,10 +163,7 @@ def views_script(launch: Launch) -> tuple[Script, str]:
     folder = next((each for each in (launch.plan.root, kit_folder()) if (each / name).is_file()), None)
     if folder is None:
         raise PlanError(f"{launch.plan.path}: rollback.views = {name!r}: there is no such file beside the plan")
-    try:
-        text = (folder / name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise QueryError(f"{name}: cannot be read as UTF-8 text: {error}") from None
+    text = text_of(folder / name)
     return read_script(text, Path(name)), digest(text)
 
 

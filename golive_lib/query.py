@@ -191,7 +191,7 @@ def load(folders: Iterable[Path]) -> dict[str, Query]:
             name = path.relative_to(folder).with_suffix("").as_posix()
             if not _NAME.fullmatch(name):
                 raise QueryError(f"{path}: a query's path is lower case letters, digits and _ in one folder or more")
-            query = parse(_text(path), name=name, path=_shown(path))
+            query = parse(text_of(path), name=name, path=_shown(path))
             replaced = catalog.get(name)
             if replaced and replaced.columns != query.columns:
                 columns = ", ".join(map(" ".join, replaced.columns))
@@ -204,7 +204,8 @@ def load(folders: Iterable[Path]) -> dict[str, Query]:
     return catalog
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return a file's text; raises QueryError."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

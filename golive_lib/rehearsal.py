@@ -7,7 +7,7 @@ import secrets
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -37,14 +37,6 @@ MOST_JOBS = 4
 _PATIENT = TypeAdapter(DatabaseRules).validate_json('{"statement_timeout": "2h"}')
 
 
-@dataclass(frozen=True)
-class _Scratch:
-    """An empty database to restore into, and which server it is on."""
-
-    url: DatabaseUrl
-    server: str
-
-
 def rehearse(launch: Launch, manifest: Manifest, folder: Path, progress: Callable[[Progress], None]) -> Manifest:
     """Restore a dump into a scratch database, compare it, and return the manifest with what came back.
 
@@ -58,13 +50,13 @@ def rehearse(launch: Launch, manifest: Manifest, folder: Path, progress: Callabl
     total = len(manifest.tables)
     progress(Progress("preparing a scratch server", 0, total))
     started = time.monotonic()
-    with _scratch(launch, manifest) as scratch:
-        lacking = _prepare(scratch.url, manifest)
+    with _scratch(launch, manifest) as (scratch, server):
+        lacking = _prepare(scratch, manifest)
         progress(Progress("restoring", 0, total))
-        errors = _restore(tools, dump, scratch.url, lambda what, done: progress(Progress(what, done, total)))
+        errors = _restore(tools, dump, scratch, lambda what, done: progress(Progress(what, done, total)))
         found, kinds = _compare(launch, manifest, scratch, progress)
         rehearsal = Rehearsal(
-            server=scratch.server,
+            server=server,
             seconds=round(time.monotonic() - started, 2),
             tables=found,
             objects=kinds,
@@ -84,7 +76,8 @@ def verify(dump: Path, manifest: Manifest) -> None:
 
 
 @contextmanager
-def _scratch(launch: Launch, manifest: Manifest) -> Iterator[_Scratch]:
+def _scratch(launch: Launch, manifest: Manifest) -> Iterator[tuple[DatabaseUrl, str]]:
+    """Give an empty database to restore into, and say which server it is on."""
     if given := launch.env.get(SCRATCH_URL):
         with _own(launch, parse_url(given), manifest) as scratch:
             yield scratch
@@ -96,11 +89,11 @@ def _scratch(launch: Launch, manifest: Manifest) -> Iterator[_Scratch]:
         with server.connect() as admin:
             for role in manifest.roles:
                 _placed(admin, role)
-        yield _Scratch(parse_url(server.url("rehearsal", "postgres")), EMBEDDED)
+        yield parse_url(server.url("rehearsal", "postgres")), EMBEDDED
 
 
 @contextmanager
-def _own(launch: Launch, url: DatabaseUrl, manifest: Manifest) -> Iterator[_Scratch]:
+def _own(launch: Launch, url: DatabaseUrl, manifest: Manifest) -> Iterator[tuple[DatabaseUrl, str]]:
     """Make a database and the missing roles on somebody's own scratch server, and drop them again."""
     _refuse_source(launch, url, manifest.system)
     name = f"golive_rehearsal_{secrets.token_hex(6)}"
@@ -116,7 +109,7 @@ def _own(launch: Launch, url: DatabaseUrl, manifest: Manifest) -> Iterator[_Scra
                 if _placed(admin, role):
                     after.callback(_drop, admin, "role", role)
             after.callback(_drop, admin, "database", name)  # first, for it holds grants to the roles
-            yield _Scratch(new, str(url))
+            yield new, str(url)
 
 
 def _refuse_source(launch: Launch, url: DatabaseUrl, dumped: str) -> None:
@@ -187,10 +180,10 @@ def _restore(tools: Tools, dump: Path, url: DatabaseUrl, say: Callable[[str, int
 
 
 def _compare(
-    launch: Launch, manifest: Manifest, scratch: _Scratch, progress: Callable[[Progress], None]
+    launch: Launch, manifest: Manifest, scratch: DatabaseUrl, progress: Callable[[Progress], None]
 ) -> tuple[dict[str, int | None], dict[str, int]]:
     """Return the restored rows per table and objects per kind."""
-    database = Database(scratch.url, _PATIENT)
+    database = Database(scratch, _PATIENT)
     found: dict[str, int | None] = {}
     try:
         with database.snapshot() as snapshot:

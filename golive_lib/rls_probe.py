@@ -17,7 +17,7 @@ from golive_lib.acting import PROBE_URL, acting, client_claims
 from golive_lib.errors import DatabaseError, QueryFailed, SettingsError
 from golive_lib.formats import number
 from golive_lib.owners import MOST_ROWS, owned_tables, owners
-from golive_lib.probe_verdict import Reading, Sample, Seen, verdict
+from golive_lib.probe_verdict import Sample, Seen, verdict
 from golive_lib.proof import Point, Proof
 from golive_lib.query import compose
 from golive_lib.settings import parse_url
@@ -194,7 +194,7 @@ class Probe:
             sample = self._sample(owned)
             client, anon = (self._read(role, sample, owned, sample.keys) for role in ROLES)
             own = self._read("authenticated", sample, owned, sample.own) if sample.own else None
-            status, detail, fix = verdict(owned, sample, Reading(client, anon, own))
+            status, detail, fix = verdict(owned, sample, client, anon, own)
             row |= {"rows tried": sample.rows, "of clients": sample.others}
             row |= {
                 "a client reads": str(client),

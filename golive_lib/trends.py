@@ -45,11 +45,6 @@ class Trend:
     ago: str = ""
 
 
-def state_of(record: Mapping[str, Any]) -> str:
-    """Return what a run is filed under: its status, or failed."""
-    return FAILED if record["state"] == FAILED else str(record.get("status") or Status.UNKNOWN)
-
-
 def group_of(record: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return which runs belong together: those of a notebook for one launch on one database, whoever was connected."""
     return record["notebook"], record.get("launch") or "", place_of(record.get("database") or "")
@@ -100,10 +95,10 @@ def _with_next(trend: Trend, newest: Mapping[str, Any], tz: tzinfo, now: datetim
 
 def word_of(record: Mapping[str, Any]) -> tuple[str, str]:
     """Return how a run ended: what it is filed under, and its verdict in a word."""
-    state, verdict = state_of(record), record.get("verdict")
-    if state == FAILED:
-        return state, "did not finish"
-    return state, _WORDS.get(str(verdict), state)
+    if record["state"] == FAILED:
+        return FAILED, "did not finish"
+    state = str(record.get("status") or Status.UNKNOWN)
+    return state, _WORDS.get(str(record.get("verdict")), state)
 
 
 def _mark(state: str) -> str:
