@@ -6,7 +6,7 @@ import os
 import socket
 import weakref
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +72,7 @@ class Clock:
         if moment > self.now:
             now = f"{self.now:%Y-%m-%d %H:%MZ}"
             raise QueryError(f"as_of {moment:%Y-%m-%d %H:%MZ} lies in the future; the database's now is {now}")
-        return Clock(moment, self.fixed)
+        return replace(self, now=moment)
 
 
 class Snapshot:
