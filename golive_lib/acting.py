@@ -159,7 +159,7 @@ def acting(
     ``home`` is the role to be when nobody else, by default the one that logs in; ``timeout`` is each question's, by
     default the plan's. Raises DatabaseError when the database cannot be reached.
     """
-    with _connected(url) as connection:
+    with connected(url) as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with connection.transaction(force_rollback=True):
             actor = _guarded(connection, url, home, rules, timeout)
@@ -173,7 +173,7 @@ def applying(url: DatabaseUrl, rules: DatabaseRules, *, rehearsed: bool = False)
 
     ``rehearsed`` takes it back in any case. Raises Unconfirmed when the connection is lost while it is committed.
     """
-    with _connected(url) as connection:
+    with connected(url) as connection:
         ended = False
         try:
             with connection.transaction(force_rollback=rehearsed):
@@ -188,18 +188,9 @@ def applying(url: DatabaseUrl, rules: DatabaseRules, *, rehearsed: bool = False)
             raise QueryFailed(reason, reason=reason, sqlstate=error.sqlstate) from None
 
 
-def require_same(actor: Actor, question: Statement, answer: pd.DataFrame) -> None:
-    """Raise DatabaseError unless the actor's database gives this answer to ``doctor/server``, as another one gave."""
-    found = actor.ask(question)
-    if found.to_numpy().tolist() != answer.to_numpy().tolist():
-        raise DatabaseError(
-            "the two database URLs lead to different databases or servers: "
-            f"{found['database'].item()} and {answer['database'].item()}; set both to the same primary server"
-        )
-
-
 @contextmanager
-def _connected(url: DatabaseUrl) -> Iterator[psycopg.Connection]:
+def connected(url: DatabaseUrl) -> Iterator[psycopg.Connection]:
+    """Open a connection on which each command is a transaction of its own; raises DatabaseError."""
     given = {"host": url.host, "port": url.port, "user": url.user, "dbname": url.database} | dict(url.options)
     try:
         with psycopg.connect(

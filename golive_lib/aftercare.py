@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from golive_lib import coverage_change, day_health, flow, funnel, performance, recordings, utilization
-from golive_lib.db import Clock
 from golive_lib.errors import QueryError
 from golive_lib.plan_types import instant
 from golive_lib.proof import Proofs
@@ -17,8 +16,6 @@ from golive_lib.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
-
-    import pandas as pd
 
     from golive_lib.coverage_change import CoverageChange
     from golive_lib.day_health import DayHealth
@@ -54,7 +51,8 @@ class Aftercare(Proofs):
     def record(self) -> dict[str, Any]:
         """Return what was found as data for JSON; the recordings to listen to and the ticket are files of their own."""
         ticket = {"ticket.md": self.performance.ticket} if self.performance.ticket else {}
-        return super().record() | {"recordings": _rows(self.recordings.sample)} | ticket
+        sample = json.loads(self.recordings.sample.to_json(orient="records", date_format="iso"))
+        return super().record() | {"recordings": sample} | ticket
 
 
 def examine(launch: Launch, *, as_of: datetime | str | None = None) -> Aftercare:
@@ -64,8 +62,11 @@ def examine(launch: Launch, *, as_of: datetime | str | None = None) -> Aftercare
     is from before the launch.
     """
     with launch.database.snapshot() as snapshot:
-        if as_of:
-            snapshot.clock = Clock(_past(launch, instant(as_of, "as_of"), snapshot.clock.now), snapshot.clock.fixed)
+        snapshot.clock = snapshot.clock.past(as_of)
+        begun = min((stage.starts for stage in launch.plan.stages if stage.starts), default=None)
+        if as_of and begun and snapshot.clock.now <= begun:
+            now = snapshot.clock.now.isoformat()
+            raise QueryError(f"as_of = {now} is before the launch: its first stage began {begun.isoformat()}")
         plan, looked_at = launch.plan, spans(launch.plan, snapshot.clock.now)
         health = day_health.examine(launch, snapshot, looked_at)
         came = flow.examine(launch, snapshot, looked_at)
@@ -92,15 +93,6 @@ def examine(launch: Launch, *, as_of: datetime | str | None = None) -> Aftercare
         )
 
 
-def _past(launch: Launch, asked: datetime, now: datetime) -> datetime:
-    begun = min((stage.starts for stage in launch.plan.stages if stage.starts), default=None)
-    if asked > now:
-        raise QueryError(f"as_of = {asked.isoformat()} is to come: the database's now is {now.isoformat()}")
-    if begun and asked <= begun:
-        raise QueryError(f"as_of = {asked.isoformat()} is before the launch: its first stage began {begun.isoformat()}")
-    return asked
-
-
 def sql(launch: Launch, name: str, *, as_of: datetime | str | None = None) -> str:
     """Return a query as this report asks it, with the hours judged written in; any SQL client runs it.
 
@@ -121,7 +113,3 @@ def sql(launch: Launch, name: str, *, as_of: datetime | str | None = None) -> st
         "zone": launch.plan.timezone,
     }
     return launch.sql(name, **{key: value for key, value in known.items() if key in wanted})
-
-
-def _rows(frame: pd.DataFrame) -> Any:  # noqa: ANN401  JSON may be anything
-    return json.loads(frame.to_json(orient="records", date_format="iso"))

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from golive_lib.formats import MISSING, duration, number, share
-from golive_lib.show import Html, Tile, tiles
+from golive_lib.show import Html, Tile, line, tiles
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
@@ -84,5 +84,5 @@ def ticket(after: Aftercare) -> Html:
     """Return the performance ticket as Markdown to copy, or that none is due."""
     text = after.performance.ticket
     if text is None:
-        return Html('<p class="gl">No ticket is due.</p>', "No ticket is due.")
+        return line("No ticket is due.")
     return Html(f'<pre class="gl" style="white-space:pre-wrap" tabindex="0">{escape(text)}</pre>', text)

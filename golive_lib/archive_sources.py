@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golive_lib.archive import Archive, Figures
-    from golive_lib.db import Clock, Snapshot
+    from golive_lib.clock import Clock
+    from golive_lib.db import Snapshot
     from golive_lib.launch import Launch
     from golive_lib.query import Query
     from golive_lib.statement import Statement, Value

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from golive_lib.errors import BackupError
-from golive_lib.formats import age, duration, number, share
+from golive_lib.formats import age, duration, few, number, share
 from golive_lib.manifest import Manifest, kind, read_manifest
 from golive_lib.pg_tools import numbers
 from golive_lib.proof import Point, Proof
@@ -26,20 +25,14 @@ if TYPE_CHECKING:
 
 AGAIN = "run 'golive backup'"
 NO_SPACE = "No space left on device"
-SHOWN = 3
 _MB = 1e6
 
 
-@dataclass(frozen=True)
-class Found:
-    """A folder's manifests of one database, newest first, and the JSON files that are none, with what they are."""
+def find_backups(folder: Path, database: str) -> tuple[list[Manifest], list[str]]:
+    """Return a database's manifests, by its identity and the newest first, and the JSON files that are none.
 
-    manifests: tuple[Manifest, ...]
-    strange: tuple[str, ...]
-
-
-def find_backups(folder: Path, database: str) -> Found:
-    """Read the manifests of a database, by its identity; a storage manifest is another proof's and passed over."""
+    A storage manifest is another proof's and passed over.
+    """
     manifests, strange = [], []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -53,7 +46,7 @@ def find_backups(folder: Path, database: str) -> Found:
         if manifest.database == database:
             manifests.append(manifest)
     manifests.sort(key=lambda one: (one.taken_at, len(one.file), one.file), reverse=True)  # -10 comes after -2
-    return Found(tuple(manifests), tuple(strange))
+    return manifests, strange
 
 
 def prove_backup(rules: BackupRules, folder: Path, database: str, now: datetime) -> Proof:
@@ -61,12 +54,12 @@ def prove_backup(rules: BackupRules, folder: Path, database: str, now: datetime)
 
     Reads the dump once, for its SHA-256.
     """
-    found = find_backups(folder, database)
-    past = tuple(manifest for manifest in found.manifests if manifest.taken_at <= now)
+    manifests, strange = find_backups(folder, database)
+    past = tuple(manifest for manifest in manifests if manifest.taken_at <= now)
     return Proof(
         key="backup",
         title="Database backup",
-        points=(*_strange(found), *(_points(rules, folder, past, now) if past else [_none(found)])),
+        points=(*_strange(strange), *(_points(rules, folder, past, now) if past else [_none(manifests)])),
         summary=_summary(past[0], now) if past else "",
         tables={"Rows per table, as dumped and as restored": rows(past[0])} if past else {},
     )
@@ -83,15 +76,15 @@ def rows(manifest: Manifest) -> pd.DataFrame:
     return frame.astype({"dumped": "Int64", "restored": "Int64"})
 
 
-def _strange(found: Found) -> Iterator[Point]:
-    if found.strange:
-        detail = f"{_few(found.strange)} in the backups' folder cannot be read as a manifest"
+def _strange(files: list[str]) -> Iterator[Point]:
+    if files:
+        detail = f"{few(files)} in the backups' folder cannot be read as a manifest"
         yield Point("other files", Status.AMBER, detail, "move them elsewhere, or back up again if one was a backup's")
 
 
-def _none(found: Found) -> Point:
-    if found.manifests:
-        detail = f"{found.manifests[-1].file}, the first of this database, was taken after the moment that is judged"
+def _none(manifests: list[Manifest]) -> Point:
+    if manifests:
+        detail = f"{manifests[-1].file}, the first of this database, was taken after the moment that is judged"
         return Point("age", Status.UNKNOWN, detail, "check the clocks, or judge a later moment")
     return Point("age", Status.RED, "there is none of this database", AGAIN)
 
@@ -108,7 +101,7 @@ def _points(rules: BackupRules, folder: Path, manifests: tuple[Manifest, ...], n
 
 def _age(rules: BackupRules, newest: Manifest, now: datetime) -> Point:
     span = now - newest.taken_at
-    detail = f"{age(span)}, allowed {_length(rules.max_age.total_seconds())}"
+    detail = f"{age(span)}, allowed {duration(rules.max_age)}"
     old = span > rules.max_age
     return Point("age", Status.RED if old else Status.GREEN, detail, AGAIN if old else "")
 
@@ -135,9 +128,9 @@ def _size(rules: BackupRules, manifests: tuple[Manifest, ...]) -> Point:
 
 def _schemas(rules: BackupRules, newest: Manifest) -> Point:
     if left_out := [name for name in rules.schemas if name not in {*newest.schemas, *newest.missing_schemas}]:
-        return Point("schemas", Status.RED, f"{_few(left_out)} of the plan was not asked for then", AGAIN)
+        return Point("schemas", Status.RED, f"{few(left_out)} of the plan was not asked for then", AGAIN)
     if newest.missing_schemas:
-        detail = f"{_few(newest.missing_schemas)} did not exist; dumped {', '.join(newest.schemas)}"
+        detail = f"{few(newest.missing_schemas)} did not exist; dumped {', '.join(newest.schemas)}"
         return Point("schemas", Status.AMBER, detail, "is it the right database? Else correct [backup] schemas")
     return Point("schemas", Status.GREEN, ", ".join(newest.schemas))
 
@@ -148,13 +141,13 @@ def _outside(rules: BackupRules, newest: Manifest) -> Point:
         return Point(what, Status.UNKNOWN, "nobody looked what is outside of it: an older kit took it", AGAIN)
     left = {name: rows.rows for name, rows in newest.outside.schemas.items() if name not in rules.without}
     named = [f"{name} ({'rows unknown' if rows is None else f'about {rows:,} rows'})" for name, rows in left.items()]
-    said = [f"schema {_few(named)}"] if named else []
+    said = [f"schema {few(named)}"] if named else []
     if newest.outside.large_objects:
         said.append(f"{newest.outside.large_objects:,} large objects")
     if said:
         fix = "dump such schemas ([backup] schemas), or say that it may be without them ([backup] without)"
         return Point(what, Status.AMBER, f"in no backup: {' and '.join(said)}", fix)
-    agreed = f", but {_few(sorted(newest.outside.schemas))}, as the plan says" if newest.outside.schemas else ""
+    agreed = f", but {few(sorted(newest.outside.schemas))}, as the plan says" if newest.outside.schemas else ""
     return Point(what, Status.GREEN, f"no table is outside of it{agreed}")
 
 
@@ -164,14 +157,15 @@ def restored(manifest: Manifest) -> Point:
     if rehearsal is None:
         return Point("restore", Status.RED, "it was never restored, so nothing proves that it can be", AGAIN)
     if manifest.lost:
-        lacking = f"; {rehearsal.server} lacks {_few(rehearsal.lacking)}" if rehearsal.lacking else ""
+        lacking = f"; {rehearsal.server} lacks {few(rehearsal.lacking)}" if rehearsal.lacking else ""
         errors = f"; the first error: {rehearsal.errors[0]}" if rehearsal.errors else ""
-        return Point("restore", Status.RED, f"{_few(manifest.lost)}{lacking}{errors}", _mend(manifest, rehearsal))
-    head = f"{len(manifest.tables)} tables and {manifest.counted:,} rows came back in {_length(rehearsal.seconds)}"
-    estimated = f"; {_few(manifest.estimated)} counted by estimate, so compared roughly" if manifest.estimated else ""
+        return Point("restore", Status.RED, f"{few(manifest.lost)}{lacking}{errors}", _mend(manifest, rehearsal))
+    took = duration(rehearsal.seconds * 1_000)
+    head = f"{len(manifest.tables)} tables and {manifest.counted:,} rows came back in {took}"
+    estimated = f"; {few(manifest.estimated)} counted by estimate, so compared roughly" if manifest.estimated else ""
     if manifest.differing or manifest.doubtful or rehearsal.error_count:
         errors = f"; {rehearsal.error_count} errors, the first: {rehearsal.errors[0]}" if rehearsal.errors else ""
-        differing = "".join(f"; {_few(names)}" for names in (manifest.doubtful, manifest.differing) if names)
+        differing = "".join(f"; {few(names)}" for names in (manifest.doubtful, manifest.differing) if names)
         detail = f"{head}{differing}{errors}{estimated}"
         return Point("restore", Status.AMBER, detail, _mend(manifest, rehearsal))
     return Point("restore", Status.GREEN, f"{head}, on {rehearsal.server}{estimated}; {needs(manifest)}")
@@ -181,7 +175,7 @@ def _mend(manifest: Manifest, rehearsal: Rehearsal) -> str:
     if any(NO_SPACE in error for error in rehearsal.errors):
         return "the scratch server's disk was full: let TMPDIR name a folder with more room, and back up again"
     if rehearsal.lacking:
-        return f"restore into a scratch server that has {_few(rehearsal.lacking)}: {SCRATCH_URL}"
+        return f"restore into a scratch server that has {few(rehearsal.lacking)}: {SCRATCH_URL}"
     if numbers(manifest.pg_dump_version)[0] != numbers(manifest.server_version)[0]:
         return f"dump with the server's own version, {manifest.server_version}, of pg_dump: {PG_BIN}"
     if manifest.doubtful and not (rehearsal.error_count or manifest.lost):
@@ -200,14 +194,5 @@ def _summary(newest: Manifest, now: datetime) -> str:
     return f"{age(now - newest.taken_at)}, {_megabytes(newest)}, {newest.counted:,} rows, all restored once{estimated}"
 
 
-def _few(names: tuple[str, ...] | list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
-
-
 def _megabytes(manifest: Manifest) -> str:
     return number(manifest.bytes / _MB, "MB")
-
-
-def _length(seconds: float) -> str:
-    return duration(seconds * 1_000)

@@ -11,7 +11,7 @@ from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
-from golive_lib.formats import ELLIPSIS, number
+from golive_lib.formats import ELLIPSIS, cut, number
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -62,8 +62,8 @@ class Allowance:
         if kind in _SHOWING:
             return self._shows(content, update=kind == "update_display_data")
         if kind == "error":
-            content["evalue"] = _short(content["evalue"])
-            content["traceback"] = [_short(line) for line in content["traceback"][-_TRACEBACK:]]
+            content["evalue"] = cut(content["evalue"], _LINE)
+            content["traceback"] = [cut(line, _LINE) for line in content["traceback"][-_TRACEBACK:]]
         return True
 
     def prints(self, name: str, text: str) -> str:
@@ -146,10 +146,6 @@ class _Bounded:
 def _limits() -> str:
     whole, cell = _size(WHOLE), _size(SHOWN)
     return f"A cell may show {MOST} outputs of {cell}, a report {whole}: let the query count, or take a sample."
-
-
-def _short(line: str) -> str:
-    return line if len(line) <= _LINE else line[:_LINE] + ELLIPSIS
 
 
 def _size(characters: int) -> str:

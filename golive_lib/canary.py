@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
-    from golive_lib.db import Clock
+    from golive_lib.clock import Clock
     from golive_lib.engines import Asked
     from golive_lib.launch import Launch
     from golive_lib.plan import Plan, Stage
@@ -59,11 +59,6 @@ class StageResult(Brief):
 
     def _ipython_key_completions_(self) -> list[str]:
         return [result.key for result in getattr(self, "results", ())]  # IPython may ask one that is not made yet
-
-    @property
-    def in_short(self) -> str:
-        """The verdict and its sentence."""
-        return self.outcome.in_short
 
     def kpi(self, key: str) -> KpiResult:
         """Return one KPI's result."""
@@ -150,7 +145,8 @@ def judge_now(
 ) -> StageResult:
     """Judge a stage in one snapshot, as of an instant (a text with its zone, or a datetime) or of the database's now.
 
-    Raises PlanError as ``soak`` does, QueryError for a text that is no instant, DatabaseError without a database.
+    Raises PlanError as ``soak`` does, QueryError for an instant that is none or to come, DatabaseError without a
+    database.
     """
     with launch.database.snapshot() as snapshot:
         stage = _asked(snapshot.clock, launch.plan, percent, started_at, as_of)
@@ -169,11 +165,8 @@ def stage_asked(
 def _asked(
     clock: Clock, plan: Plan, percent: float, started_at: datetime | str | None, as_of: datetime | str | None
 ) -> Soak:
-    now = instant(as_of, "as_of") if as_of else clock.now
-    if now > clock.now:
-        there = clock.end or f"the database's now is {clock.now:%Y-%m-%d %H:%MZ}"
-        raise PlanError(f"as_of {now:%Y-%m-%d %H:%MZ} lies in the future; {there}")
-    return soak(plan, percent, instant(started_at, "started_at") if started_at else None, now, known=clock.end)
+    start = instant(started_at, "started_at") if started_at else None
+    return soak(plan, percent, start, clock.past(as_of).now, known=clock.end)
 
 
 def judge_in(snapshot: Asked, launch: Launch, stage: Soak, gather: Gather) -> StageResult:

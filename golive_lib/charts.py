@@ -14,7 +14,7 @@ from golive_lib.inks import INKS
 from golive_lib.show import Chart
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime, tzinfo
 
 FONT: Final = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif'
@@ -125,27 +125,15 @@ def _latency_summary(rows: pd.DataFrame, limit_ms: float, tz: tzinfo, axis: Time
     return f"{stayed}{axis.gap_words()}; worst {duration(worst['p95_ms'])} at {_when(worst['at'], tz, axis)}."
 
 
-def volume(frame: pd.DataFrame, tz: tzinfo, previous: pd.DataFrame | None = None) -> Chart:
-    """Return requests per period and the share that failed, with an earlier window behind it if one is given.
+def volume(frame: pd.DataFrame, tz: tzinfo) -> Chart:
+    """Return requests per period and the share that failed.
 
-    ``frame`` has the columns at (aware, a period's start), requests and failed. ``previous`` has at and requests; it
-    is moved by whole days of local time onto ``frame``.
+    ``frame`` has the columns at (aware, a period's start), requests and failed.
     """
     rows = frame.sort_values("at")
     axis = time_axis(rows["at"], tz, whole=rows["at"])
     chart = figure(title="Requests and failures", y_title="requests", height=460)
     chart.add_bar(x=axis.labels, y=axis.with_gaps(rows["requests"].tolist()), name="requests", marker_color=BLUE)
-    change = ""
-    if previous is not None and not previous.empty and not rows.empty:
-        before = _moved(previous, axis)
-        chart.add_scatter(
-            x=list(before),
-            y=list(before.values()),
-            name="earlier days",
-            mode="lines",
-            line={"color": GREY, "width": 2, "dash": "dot", "shape": "hvh"},
-        )
-        change = _change(dict(zip(axis.starts, rows["requests"], strict=True)), before)
     shares = [f / n if n else None for f, n in zip(rows["failed"], rows["requests"], strict=True)]
     chart.add_scatter(
         x=axis.labels,
@@ -162,7 +150,7 @@ def volume(frame: pd.DataFrame, tz: tzinfo, previous: pd.DataFrame | None = None
         yaxis={"domain": [0.42, 1]},
         yaxis2={"domain": [0, 0.3], "title": {"text": "failed, %"}, "tickformat": ".2~%", "rangemode": "tozero"},
     )
-    return Chart(chart, _volume_summary(rows, tz, axis) + change)
+    return Chart(chart, _volume_summary(rows, tz, axis))
 
 
 def _volume_summary(rows: pd.DataFrame, tz: tzinfo, axis: TimeAxis) -> str:
@@ -176,18 +164,6 @@ def _volume_summary(rows: pd.DataFrame, tz: tzinfo, axis: TimeAxis) -> str:
         return f"{sentence}{axis.gap_words()}."
     worst = busy.iloc[int(shares.argmax())]
     return f"{sentence}{axis.gap_words()}; at worst {share(shares.max())} at {_when(worst['at'], tz, axis)}."
-
-
-def _change(now: Mapping[str, float], before: Mapping[str, float]) -> str:
-    """Compare only the periods both windows have, for a window that is still running would look quiet."""
-    both = [start for start in now if start in before]
-    earlier = sum(before[start] for start in both)
-    if not earlier:
-        return ""
-    ratio = sum(now[start] for start in both) / earlier - 1
-    if abs(ratio) < 0.005:  # noqa: PLR2004  half a percent, which would be shown as none
-        return " As many as in the same periods before."
-    return f" {share(round(abs(ratio), 2))} {'more' if ratio > 0 else 'fewer'} than in the same periods before."
 
 
 def limit_line(chart: go.Figure, at: float, label: str) -> None:
@@ -243,30 +219,28 @@ def time_axis(at: pd.Series[Any], tz: tzinfo, whole: pd.Series[Any]) -> TimeAxis
     """
     step = _step(whole)
     moments: list[datetime] = [stamp.to_pydatetime() for stamp in at]
-    offsets = {local(m, tz).utcoffset() for m in moments}
-    zone, remark = (tz, "") if len(offsets) <= 1 else (UTC, f": the clocks change in {zone_name(tz)}")
+    zone, title = axis_zone(moments, tz)
     expected = round((whole.max() - whole.min()) / step) + 1 if len(whole) else 0
     return TimeAxis(
-        starts=[_naive(m, zone) for m in moments],
+        starts=[naive(m, zone) for m in moments],
         breaks=frozenset(i for i in range(1, len(moments)) if moments[i] - moments[i - 1] > 1.5 * step),
         step=step,
         zone=zone,
-        title=f"time ({zone_name(zone)}{remark})",
+        title=title,
         missing=expected - len(moments),
         span=moments[-1] - moments[0] if moments else timedelta(0),
     )
 
 
-def _naive(at: datetime, zone: tzinfo) -> str:
+def axis_zone(moments: Iterable[datetime], tz: tzinfo) -> tuple[tzinfo, str]:
+    """Return the zone of an axis, UTC where the clocks change meanwhile, and the axis' title, which says so."""
+    changes = len({local(moment, tz).utcoffset() for moment in moments}) > 1
+    return (UTC, f"time (UTC: the clocks change in {zone_name(tz)})") if changes else (tz, f"time ({zone_name(tz)})")
+
+
+def naive(at: datetime, zone: tzinfo) -> str:
+    """Return a moment in a zone as Plotly wants it."""
     return local(at, zone).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _moved(previous: pd.DataFrame, axis: TimeAxis) -> dict[str, float]:
-    rows = previous.sort_values("at")
-    starts = [pd.Timestamp(_naive(m.to_pydatetime(), axis.zone)) for m in rows["at"]]
-    days = round((pd.Timestamp(axis.starts[0]) - starts[0]) / pd.Timedelta(days=1))
-    moved = [str(start + pd.Timedelta(days=days)) for start in starts]
-    return dict(zip(moved, rows["requests"].tolist(), strict=True))
 
 
 def _when(at: pd.Timestamp, tz: tzinfo, axis: TimeAxis) -> str:

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from golive_lib import history
 from golive_lib.checklist_items import Asked, Item, newest_tick
 from golive_lib.checklist_parts import AFTER, BEFORE, CANARY, SUCCESS, after, before, canary
-from golive_lib.db import Clock
-from golive_lib.errors import QueryError, UsageError
+from golive_lib.errors import UsageError
 from golive_lib.history import TICK
 from golive_lib.leaks import plainly
 from golive_lib.ledger import Ledger
-from golive_lib.plan_types import instant
 from golive_lib.proof import Proofs
 from golive_lib.settings import outputs_folder
 from golive_lib.verdicts import Status, Verdict, worst
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from golive_lib.clock import Clock
     from golive_lib.history import History
     from golive_lib.launch import Launch
     from golive_lib.ledger import Entry
@@ -85,12 +84,7 @@ def examine(launch: Launch, *, as_of: datetime | str | None = None) -> Checklist
     when the outputs folder cannot be used.
     """
     with launch.database.snapshot() as snapshot:
-        clock = snapshot.clock
-    if as_of:
-        moment = instant(as_of, "as_of")
-        if moment > clock.now:
-            raise QueryError(f"as_of = {moment.isoformat()} is to come: the database's now is {clock.now.isoformat()}")
-        clock = Clock(moment, clock.fixed)
+        clock = snapshot.clock.past(as_of)
     return listed(launch.plan, outputs_folder(launch.env), str(launch.database.url), clock)
 
 

@@ -174,7 +174,7 @@ def aged(asked: Asked, item: Item, max_age: timedelta) -> Item:
     if old <= max_age:
         return item
     when = "when the first stage began" if begun else "now"
-    seen = f"{age(old)} {when}, and may be {span(max_age)}: {item.seen}"
+    seen = f"{age(old)} {when}, and may be {duration(max_age)}: {item.seen}"
     return replace(item, status=Status.AMBER, stale=True, seen=seen)
 
 
@@ -185,8 +185,3 @@ def moment(text: object) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else None
-
-
-def span(length: timedelta) -> str:
-    """Say how long something is."""
-    return duration(length / timedelta(milliseconds=1))

@@ -17,10 +17,9 @@ from golive_lib.checklist_items import (
     moment,
     newest_stage,
     of_run,
-    span,
     waiting,
 )
-from golive_lib.formats import mask
+from golive_lib.formats import duration, mask
 from golive_lib.history import MESSAGE
 from golive_lib.ledger import REHEARSAL
 from golive_lib.verdicts import Status, Verdict
@@ -90,7 +89,7 @@ def canary(asked: Asked) -> Iterator[Item]:
     """Give an item per stage of the plan; one that is not judged waits for those before it."""
     waits_for = ""
     for stage in asked.plan.stages:
-        key, title = f"canary_{stage.percent:g}", f"{stage} green for {span(stage.soak)}"
+        key, title = f"canary_{stage.percent:g}", f"{stage} green for {duration(stage.soak)}"
         item = Item(key=key, title=title, part=CANARY, seen=f"waits for the {waits_for} stage")
         run = newest_stage(asked, stage)
         if run:
@@ -120,11 +119,11 @@ def _judged_stage(asked: Asked, stage: Stage, item: Item, found: Happened) -> It
         return replace(item, status=Status.RED if red else Status.AMBER, seen=mask(seen))
     if run.verdict == Verdict.ROLLBACK:
         return replace(item, status=Status.RED, seen=run.sentence, next="golive rollback --level 1")
-    status, watched = Status.AMBER, f"green for {span(until - started)}"
+    status, watched = Status.AMBER, f"green for {duration(until - started)}"
     if run.verdict != Verdict.PROMOTE:
         watched = run.sentence
     elif until - started < stage.soak:
-        watched += f", of the {span(stage.soak)} that the plan asks for"
+        watched += f", of the {duration(stage.soak)} that the plan asks for"
     elif early := _early(asked, stage, started):
         watched += f", but {early}"
     else:
@@ -177,7 +176,9 @@ def _cared(asked: Asked, key: str) -> Item:
     item = of_run(asked, item, found[-1], sections)
     whole = asked.landed + asked.plan.aftercare.window if asked.plan.stages else asked.landed
     if item.ticked and found[-1].at < whole:
-        waited = f"judged {span(found[-1].at - asked.landed)} after the last stage began, before its hours were over"
+        waited = (
+            f"judged {duration(found[-1].at - asked.landed)} after the last stage began, before its hours were over"
+        )
         return replace(item, status=Status.AMBER, seen=waited)
     run = found[-1].run
     if key == "performance" and run and TICKET in run.files:

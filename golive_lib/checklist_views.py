@@ -10,17 +10,17 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from golive_lib.checklist import PARTS
-from golive_lib.checklist_items import span
 from golive_lib.checklist_parts import AFTER, BEFORE, CANARY
-from golive_lib.formats import MISSING
-from golive_lib.show import Html, Link, Tile, table, tiles
+from golive_lib.formats import MISSING, duration
+from golive_lib.grid import Link
+from golive_lib.show import Html, Tile, joined, line, table, tiles
 from golive_lib.verdicts import worst
 
 if TYPE_CHECKING:
     from golive_lib.checklist import Checklist
     from golive_lib.checklist_items import Item
     from golive_lib.launch import Launch
-    from golive_lib.story import Event, Story
+    from golive_lib.story import Story
 
 MOST = 200  # rows of the story
 MINUTE = timedelta(minutes=1)
@@ -61,7 +61,7 @@ def _age(checklist: Checklist, item: Item) -> str | None:
     if item.at is None:
         return None
     old = checklist.clock.now - item.at
-    said = span(old) if old >= MINUTE else "new"
+    said = duration(old) if old >= MINUTE else "new"
     return f"{said}, too old" if item.stale else said
 
 
@@ -80,7 +80,7 @@ def to_do(checklist: Checklist) -> Html:
         if item.next
     ]
     if not rows:
-        return Html('<p class="gl">Nothing: every item is ticked.</p>', "Nothing: every item is ticked.")
+        return line("Nothing: every item is ticked.")
     frame = pd.DataFrame(rows, columns=["item", "status", "seen", "what to type", "ticked by"])
     return table(frame, caption="What can be done now, the red first", status_column="status")
 
@@ -90,7 +90,7 @@ def events(story: Story, launch: Launch) -> Html:
     rows = [
         (
             event.at,
-            _what(event),
+            event.what + f" ({event.count} runs)" * (event.count > 1),
             event.status.value,
             event.word,
             event.said,
@@ -100,7 +100,7 @@ def events(story: Story, launch: Launch) -> Html:
         for event in story.events
     ]
     if not rows:
-        return Html('<p class="gl">Nothing has happened yet.</p>', "Nothing has happened yet.")
+        return line("Nothing has happened yet.")
     frame = pd.DataFrame(rows, columns=["when", "what", "status", "verdict", "why", "by", "evidence"], dtype=object)
     if not any(event.by for event in story.events):
         frame = frame.drop(columns="by")
@@ -112,19 +112,18 @@ def faults(checklist: Checklist) -> Html:
     found, later = checklist.history.faults, checklist.history.later
     said = [] if found else ["Every record and every file is as it was written."]
     said += [f"{later} records lie past this moment and count for nothing."] if later else []
-    line = Html(f'<p class="gl">{" ".join(said)}</p>', " ".join(said)) if said else Html("", "")
-    if not found:
-        return line
-    frame = pd.DataFrame({"what is wrong": found})
-    listed = table(frame, caption="Records that are not as they were written", max_rows=MOST)
-    return Html(line.markup + listed.markup, f"{line.text}\n{listed.text}".strip())
+    pieces = [line(" ".join(said))] if said else []
+    if found:
+        frame = pd.DataFrame({"what is wrong": found})
+        pieces.append(table(frame, caption="Records that are not as they were written", max_rows=MOST))
+    return joined(*pieces)
 
 
 def rules(checklist: Checklist) -> Html:
     """Return what ticks the items of each list, folded away."""
     plan = checklist.asked.plan
-    soaks = ", ".join(f"{stage} for {span(stage.soak)}" for stage in plan.stages)
-    fresh, window = span(plan.checklist.max_age), span(plan.aftercare.window)
+    soaks = ", ".join(f"{stage} for {duration(stage.soak)}" for stage in plan.stages)
+    fresh, window = duration(plan.checklist.max_age), duration(plan.aftercare.window)
     said = {
         BEFORE: "The newest `golive readiness` found the item green, and the newest rehearsal went well; at most "
         f"{fresh} old when the first stage began, or now if it has not. What was proven later counts and says so.",
@@ -145,7 +144,3 @@ def _code(text: str) -> str:
     """Return a sentence as HTML, what stands between backticks as code."""
     pieces = escape(text).split("`")
     return "".join(f"<code>{piece}</code>" if i % 2 else piece for i, piece in enumerate(pieces))
-
-
-def _what(event: Event) -> str:
-    return f"{event.what} ({event.count} runs)" if event.count > 1 else event.what

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from golive_lib.db import Clock
+    from golive_lib.clock import Clock
     from golive_lib.engines import Asked
     from golive_lib.query import Query
     from golive_lib.statement import Value
@@ -42,12 +42,10 @@ class CheckResult(Brief):
     broken: int | None
     unsure: int | None
     rows: pd.DataFrame
-    why: str
     fix: str
     expect: str
     sql: str
     params: Mapping[str, Value]
-    clock: Clock
 
     @property
     def in_short(self) -> str:
@@ -83,12 +81,10 @@ def run_check(
         broken=broken,
         unsure=unsure,
         rows=rows,
-        why=query.why,
         fix="" if examined is None else query.fix,  # that of what rows say, of which none was seen
         expect=filled(query.expect, values),
         sql=counting.client_sql(values),
         params=dict(values),
-        clock=snapshot.clock,
     )
 
 
@@ -134,11 +130,6 @@ class Checks(Brief):
         return [result.name for result in getattr(self, "results", ())]  # IPython may ask one that is not made yet
 
     @property
-    def in_short(self) -> str:
-        """The verdict and its sentence."""
-        return self.outcome.in_short
-
-    @property
     def outcome(self) -> Outcome:
         """The verdict with the reasons, in a sentence that a director reads."""
         statuses = [result.status for result in self.results]
@@ -162,12 +153,8 @@ def _sentence(results: tuple[CheckResult, ...]) -> str:
 
 def _point(result: CheckResult) -> str:
     """Name a check and how much of it is wrong; the rule itself is for the table, not for a director."""
-    name = _short(result.name)
+    name = result.name.rsplit("/", 1)[-1].replace("_", " ")
     if not result.examined or result.examined == 1:
         return f"{name} ({result.reason})"
     wrong = result.broken if result.status is Status.RED else result.unsure
     return f"{name} ({wrong:,} of {result.examined:,} rows)"
-
-
-def _short(name: str) -> str:
-    return name.rsplit("/", 1)[-1].replace("_", " ")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import astuple
 from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from itertools import chain
@@ -28,17 +30,21 @@ from golive_lib.console import (
     Wait,
     database,
     err,
-    findings,
     known_moment,
     limits,
+    listed,
+    opened,
     out,
+    plan_of,
     report,
+    reports_folder,
     run_all,
+    say,
     step,
     stoppable,
 )
 from golive_lib.errors import GoliveError
-from golive_lib.plan import choose_plan, kit_folder
+from golive_lib.plan import kit_folder
 from golive_lib.settings import (
     ARCHIVE,
     BACKUPS,
@@ -47,7 +53,6 @@ from golive_lib.settings import (
     OUTPUTS,
     PLAN,
     backups_folder,
-    environment,
     outputs_folder,
 )
 from golive_lib.verdicts import EXIT_CODES, Status
@@ -102,10 +107,10 @@ def demo(
         records += run_all(["health", "aftercare"], {}, target)
         listed = run_all(["checklist"], {}, target)  # open until the rollback is rehearsed and people have ticked
     report([*records, *listed], target)
-    out.print(Text("\nGo on with any of these:", style="dim"))
+    say("\nGo on with any of these:", "dim")
     typed = sys.argv[0] if Path(sys.argv[0]).name == "golive" else "golive"  # as this shell found it
     for command in ("lab", "doctor", "harden", "canary --stage 25", "check sanity", "rollback --level 1"):
-        out.print(Text(f"  {typed} {command} --db-url {DEMO_SCHEME}{story}", style="dim"))
+        say(f"  {typed} {command} --db-url {DEMO_SCHEME}{story}", "dim")
     return _worst(records)
 
 
@@ -141,7 +146,7 @@ def run(  # noqa: PLR0913, PLR0917  the command's options
     """Run notebooks and write their reports; exits with the worst verdict."""
     within = limits(wait, timeout, retries, no_wait=no_wait)
     given = dict(_pair(text) for text in parameter or ())
-    target = outputs or outputs_folder(environment(Path.cwd()))
+    target = reports_folder(outputs)
     with database(db_url, plan):
         records = run_all(notebooks, given, target, within, pdf=pdf)
     report(records, target)
@@ -159,11 +164,10 @@ def _worst(records: list[RunRecord]) -> int:
 def doctor(db_url: DbUrl = None, plan: PlanFile = None) -> int:
     """Say in one table what can be reached: server, pooler, role, tables, columns, indexes."""
     from golive_lib.doctor import examine  # noqa: PLC0415  keeps the other commands' start short
-    from golive_lib.launch import open_launch  # noqa: PLC0415  likewise
 
-    with database(db_url, plan), err.status("asking the database"):
-        found = examine(open_launch())
-    out.print(findings(found))
+    with opened(db_url, plan) as launch, err.status("asking the database"):
+        found = examine(launch)
+    out.print(listed(("area", "what", "status", "detail"), map(astuple, found)))
     return OK if all(finding.status in (Status.GREEN, Status.AMBER) for finding in found) else HOLD
 
 
@@ -175,13 +179,11 @@ def check(
 ) -> int:
     """Judge checks in the terminal, without a report."""
     from golive_lib import views  # noqa: PLC0415  keeps the other commands' start short
-    from golive_lib.launch import open_launch  # noqa: PLC0415  likewise
 
-    with database(db_url, plan):
-        launch = open_launch()
+    with opened(db_url, plan) as launch:
         chosen = [launch.checks(name) for name in names]
     for checks in chosen:
-        out.print(Text(f"{views.verdict(checks)}\n\n{views.offending(checks)}"))
+        say(f"{views.verdict(checks)}\n\n{views.offending(checks)}")
     return max(EXIT_CODES[checks.outcome.verdict] for checks in chosen)
 
 
@@ -194,11 +196,10 @@ def sql(
 ) -> int:
     """Print a query as any SQL client runs it, with its sources and the report's values written in."""
     from golive_lib import aftercare  # noqa: PLC0415  keeps the other commands' start short
-    from golive_lib.launch import open_launch  # noqa: PLC0415  likewise
 
     moment = known_moment(as_of)
-    with database(db_url, plan):
-        sys.stdout.write(aftercare.sql(open_launch(), name, as_of=moment) + "\n;\n")
+    with opened(db_url, plan) as launch:
+        sys.stdout.write(aftercare.sql(launch, name, as_of=moment) + "\n;\n")
     return OK
 
 
@@ -208,9 +209,8 @@ def list_(plan: PlanFile = None) -> int:
     from golive_lib.desk import home  # noqa: PLC0415  keeps the other commands' start short
     from golive_lib.launch import kind, load_queries  # noqa: PLC0415  keeps the other commands' start short
     from golive_lib.notebooks import find_notebooks, parameters  # noqa: PLC0415  likewise
-    from golive_lib.plan import read_plan  # noqa: PLC0415  likewise
 
-    chosen = read_plan(choose_plan(plan or environment(Path.cwd()).get(PLAN)))
+    chosen = plan_of(plan)
     table = Table("notebook", "parameter", "type", "default", "meaning", box=None)
     for name, path in find_notebooks(home(chosen)).items():
         for i, p in enumerate(parameters(path)):
@@ -232,9 +232,8 @@ COMMANDS = {
     "cli_harden": ("harden",),
     "cli_rollback": ("rollback",),
     "cli_readiness": ("readiness", "rls"),
-    "cli_aftercare": ("aftercare",),
     "cli_messages": ("message",),
-    "cli_checklist": ("checklist",),
+    "cli_checklist": ("aftercare", "checklist"),
     "cli_ledger": ("ledger",),
     "cli_schedule": ("schedule", "verdict", "prune"),
 }
@@ -246,7 +245,11 @@ def register(arguments: Sequence[str]) -> typer.Typer:
     here = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
     for module, commands in COMMANDS.items():
         if asked in commands or asked not in {"--version", *here, *chain(*COMMANDS.values())}:
-            import_module(f"golive_lib.{module}").register(app)
+            loaded = import_module(f"golive_lib.{module}")
+            for name in commands:
+                command = getattr(loaded, name)
+                add = partial(app.add_typer, name=name) if isinstance(command, typer.Typer) else app.command()
+                add(command)
     return app
 
 
@@ -276,5 +279,5 @@ def main() -> None:
     try:
         register(sys.argv[1:])()
     except GoliveError as error:
-        err.print(Text("error: ", style="bold red") + Text(str(error)), soft_wrap=True)
+        say(Text("error: ", style="bold red") + Text(str(error)), to=err)
         sys.exit(error.exit_code)

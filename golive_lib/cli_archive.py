@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from golive_lib.archive import DAY, Archive, open_archive
 from golive_lib.archiving import Asked, Done, archive_days, changed_days
-from golive_lib.console import DbUrl, PlanFile, database, err, out, stoppable
+from golive_lib.console import DbUrl, PlanFile, err, opened, say, stoppable
 from golive_lib.errors import ArchiveError, UsageError
 from golive_lib.formats import duration
-from golive_lib.launch import Launch, open_launch
 from golive_lib.settings import ARCHIVE, archive_folder
+
+if TYPE_CHECKING:
+    from golive_lib.launch import Launch
 
 OK, FAILED, HOLD = 0, 1, 3
 Folder = Annotated[Path | None, typer.Argument(help=f"Where days go. Default: {ARCHIVE}, else ./archive.")]
@@ -24,11 +25,6 @@ Since = Annotated[
     str, typer.Option(metavar="DATE", help="The first day. Default: the archive's, else the first row's.")
 ]
 Until = Annotated[str, typer.Option(metavar="DATE", help="The last day. Default: the last one that has closed.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(archive)
 
 
 def archive(  # noqa: PLR0913, PLR0917  the command's options
@@ -51,8 +47,7 @@ def archive(  # noqa: PLR0913, PLR0917  the command's options
     asked = Asked(_day(since, "--since"), _day(until, "--until"), tuple(source or ()))
     if asked.since and asked.until and asked.since > asked.until:
         raise UsageError(f"--since {since} is after --until {until}")
-    with database(db_url, plan):
-        launch = open_launch()
+    with opened(db_url, plan) as launch:
         target = folder or archive_folder(launch.env)
         return _check(launch, target, asked) if check else _keep(launch, target, asked)
 
@@ -65,9 +60,9 @@ def _keep(launch: Launch, folder: Path, asked: Asked) -> int:
         raise ArchiveError("stopped; the days archived so far are whole, and the next run goes on from there") from None
     found = open_archive(folder)
     _faults([*done.failures, *found.problems])
-    out.print(Text(f"{done.written:,} days of sources written ({done.rows:,} rows), {done.there:,} were there already"))
-    out.print(Text(_open(launch, done, asked)))
-    out.print(Text(f"{folder}: {_covered(found)}"), soft_wrap=True)
+    say(f"{done.written:,} days of sources written ({done.rows:,} rows), {done.there:,} were there already")
+    say(_open(launch, done, asked))
+    say(f"{folder}: {_covered(found)}")
     if done.failures or found.problems:
         return FAILED
     return HOLD if asked.until and asked.until > done.closed else OK
@@ -79,20 +74,20 @@ def _check(launch: Launch, folder: Path, asked: Asked) -> int:
         compared, changed = changed_days(launch, found, asked, telling)
     _faults([*changed, *found.problems])
     same = "the database says the same today" if not changed else f"{len(changed):,} changed since"
-    out.print(Text(f"{folder}: of {compared:,} archived days of sources {same}"), soft_wrap=True)
+    say(f"{folder}: of {compared:,} archived days of sources {same}")
     return HOLD if changed or found.problems or not compared else OK
 
 
 def _faults(faults: list[str]) -> None:
     for fault in faults:
-        out.print(Text(f"✕ {fault}", style="red"), soft_wrap=True)
+        say(f"✕ {fault}", "red")
 
 
 def _open(launch: Launch, done: Done, asked: Asked) -> str:
     first, last = done.closed + DAY, min(done.today, asked.until or done.today)
     if first > last:
         return "every day that was asked for has closed"
-    settle = duration(launch.plan.archive.settle.total_seconds() * 1_000)
+    settle = duration(launch.plan.archive.settle)
     days = f"{first}" if first == last else f"{first} to {last}"
     return f"not closed yet, and not archived: {days}; a day closes {settle} after its end"
 

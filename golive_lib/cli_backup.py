@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
-from rich.table import Table
-from rich.text import Text
 
 from golive_lib.backup import prove_backup
-from golive_lib.console import COLOURS, DbUrl, PlanFile, database, err, out, step, stoppable
+from golive_lib.console import DbUrl, PlanFile, err, listed, opened, out, say, step, stoppable
 from golive_lib.dump import take_backup
 from golive_lib.errors import BackupError
 from golive_lib.formats import number
-from golive_lib.grid import SHAPES
-from golive_lib.launch import open_launch
 from golive_lib.rehearsal import rehearse
 from golive_lib.settings import BACKUPS, backups_folder
 from golive_lib.show import table
@@ -30,16 +27,9 @@ if TYPE_CHECKING:
     from golive_lib.dump import Progress
     from golive_lib.launch import Launch
     from golive_lib.manifest import Manifest
-    from golive_lib.proof import Proof
 
 Folder = Annotated[Path | None, typer.Option("--folder", help=f"Where copies go. Default: {BACKUPS}, else ./backups.")]
 _MB = 1e6
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands that keep copies to the command line."""
-    for command in (backup, storage):
-        app.command()(command)
 
 
 def backup(
@@ -51,13 +41,12 @@ def backup(
     folder: Folder = None,
 ) -> int:
     """Dump the database, count its rows in the same snapshot, and restore the dump once to prove it."""
-    with database(db_url, plan):
-        launch = open_launch()
+    with opened(db_url, plan) as launch:
         target = folder or backups_folder(launch.env)
         manifest = back_up(launch, target, rehearsed=rehearsed)
         proof = prove_backup(launch.plan.backup, target, launch.postgres.url.identity, manifest.taken_at)
-    out.print(_points(proof))
-    out.print(Text(str(target / manifest.file)), soft_wrap=True)
+    out.print(listed(("what", "status", "detail", "what to do"), map(astuple, proof.points)))
+    say(target / manifest.file)
     return EXIT_CODES[Verdict.ROLLBACK] if manifest.lost else EXIT_CODES[Verdict.GO]
 
 
@@ -90,24 +79,13 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
-def _points(proof: Proof) -> Table:
-    rows = Table(box=None)
-    for title in ("what", "status", "detail", "what to do"):
-        rows.add_column(title, overflow="fold")
-    for point in proof.points:
-        mark = Text(f"{SHAPES[point.status]} {point.status}", style=COLOURS[point.status])
-        rows.add_row(Text(point.what), mark, Text(point.detail), Text(point.fix))
-    return rows
-
-
 def storage(db_url: DbUrl = None, plan: PlanFile = None, folder: Folder = None) -> int:
     """Write down what every bucket holds, so that readiness can tell what has changed or vanished."""
     from golive_lib.storage import take_storage  # noqa: PLC0415  duckdb is not for the other commands to wait for
 
-    with database(db_url, plan), stoppable():
-        launch = open_launch()
+    with opened(db_url, plan) as launch, stoppable():
         target = folder or backups_folder(launch.env)
         manifest = take_storage(launch, target, step)
-    out.print(Text(str(table(manifest.frame(), caption="What each bucket holds"))), soft_wrap=True)
-    out.print(Text(str(target / f"{manifest.name}.json")), soft_wrap=True)
+    say(table(manifest.frame(), caption="What each bucket holds"))
+    say(target / f"{manifest.name}.json")
     return EXIT_CODES[Verdict.GO]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import nullcontext
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
@@ -17,32 +16,32 @@ from rich.text import Text
 
 from golive_lib.canary import stage_asked
 from golive_lib.console import (
-    COLOURS,
     AsOf,
     DbUrl,
     Outputs,
     PlanFile,
-    database,
     err,
+    mark,
+    opened,
     out,
-    report,
-    run_all,
+    reports_folder,
+    run_one,
+    say,
     span,
+    step,
     stoppable,
 )
 from golive_lib.errors import GoliveError, PlanError
 from golive_lib.formats import clock, duration, moment, number, share
-from golive_lib.grid import SHAPES
 from golive_lib.kpis import KpiResult
-from golive_lib.launch import open_launch
 from golive_lib.plan_types import instant
-from golive_lib.settings import environment, outputs_folder
 from golive_lib.show import VERDICTS, table
 from golive_lib.verdicts import EXIT_CODES, Rule, Status, Verdict
 from golive_lib.watch import Lost, Watch, follow, played
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from rich.console import RenderableType
 
@@ -56,12 +55,6 @@ Percent = Annotated[float | None, typer.Option("--stage", help="In percent of th
 Every = Annotated[str, typer.Option(metavar="DURATION", help="From one look to the next.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the canary's commands to the command line."""
-    for command in (canary, watch, replay):
-        app.command()(command)
-
-
 def canary(  # noqa: PLR0913, PLR0917  the command's options
     stage: Percent = None,
     started_at: StartedAt = "",
@@ -72,8 +65,7 @@ def canary(  # noqa: PLR0913, PLR0917  the command's options
     outputs: Outputs = None,
 ) -> int:
     """Judge a stage and write its report, or say before it what it will be able to decide."""
-    with database(db_url, plan):
-        launch = open_launch()
+    with opened(db_url, plan) as launch:
         percent = _running(launch, as_of) if stage is None else stage
         stage_asked(launch, percent, started_at, as_of)
         if plan_only:
@@ -96,16 +88,12 @@ def _running(launch: Launch, as_of: str) -> float:
 def _forecast(launch: Launch, percent: float, started_at: str) -> None:
     from golive_lib import forecasts, stage_views  # noqa: PLC0415  keeps the other commands' start short
 
-    text = str(stage_views.forecast(forecasts.before(launch, percent, started_at=started_at)))
-    out.print(Text(text), soft_wrap=True)
+    say(stage_views.forecast(forecasts.before(launch, percent, started_at=started_at)))
 
 
 def _report(percent: float, started_at: str, as_of: str, outputs: Path | None) -> int:
-    target = outputs or outputs_folder(environment(Path.cwd()))
     given = {"stage": f"{percent:g}", "started_at": started_at, "as_of": as_of}
-    records = run_all(["canary"], given, target)
-    report(records, target)
-    return records[0].exit_code
+    return run_one("canary", given, reports_folder(outputs)).exit_code
 
 
 def watch(  # noqa: PLR0913, PLR0917  the command's options
@@ -121,8 +109,8 @@ def watch(  # noqa: PLR0913, PLR0917  the command's options
 ) -> int:
     """Follow a stage until its soak is over or anything is red, then write its report; Ctrl-C ends it early."""
     interval = span(every)
-    with database(db_url, plan):
-        watched = Watch(open_launch(), stage, started_at=started_at or None)
+    with opened(db_url, plan) as launch:
+        watched = Watch(launch, stage, started_at=started_at or None)
         pause = interval.total_seconds() / (speed or 1)
         looks = follow(watched, pause, clock=played(watched, speed)) if speed else follow(watched, pause)
         last = _show(looks)
@@ -134,7 +122,7 @@ def watch(  # noqa: PLR0913, PLR0917  the command's options
         try:
             written = _report(stage, watched.started_at.isoformat(), until, outputs)
         except GoliveError as error:  # the verdict stands without its report
-            err.print(Text(f"error: no report: {error}", style="red"), soft_wrap=True)
+            say(f"error: no report: {error}", "red", to=err)
             written = error.exit_code
         return max(EXIT_CODES[verdict], written)
 
@@ -149,9 +137,9 @@ def _show(looks: Iterator[StageResult | Lost]) -> StageResult | Lost | None:
                 if live:
                     live.update(board(last), refresh=True)
                 else:
-                    out.print(Text(line(last)), soft_wrap=True)
+                    say(line(last))
     except KeyboardInterrupt:
-        err.print(Text("· stopped; the report shows the last look", style="dim"))
+        step("stopped; the report shows the last look")
     return last
 
 
@@ -171,16 +159,15 @@ def board(look: StageResult | Lost) -> RenderableType:
     blind = isinstance(look, Lost) and look.stale
     verdict = Verdict.HOLD if blind else result.stage_verdict.verdict
     words, status = VERDICTS[verdict]
-    head = Text(f"{SHAPES[status]} {words}", style=f"bold {COLOURS[status]}")
+    head = mark(status, words, bold=True)
     head.append(f"  {result.soak.stage} stage · {moment(result.soak.until, ZoneInfo(result.zone))}", style="default")
     head.append(f" · {_left(result)}", style="not bold default")
     rows = Table(box=None, pad_edge=False)
     for title in ("KPI", "status", "bad", "events", "share", "allowed", "budget spent", "proven", "why"):
         rows.add_column(title, justify="right" if title in _NUMBERS else "left")
     for one in result.results:
-        shown = Status.UNKNOWN if blind else one.status
-        mark = Text(f"{SHAPES[shown]} {shown}", style=COLOURS[shown])
-        rows.add_row(Text(_title(one)), mark, *map(Text, _cells(one)), Text(one.reason))
+        shown = mark(Status.UNKNOWN if blind else one.status)
+        rows.add_row(Text(_title(one)), shown, *map(Text, _cells(one)), Text(one.reason))
     return Group(head, rows, Text(_lost(look), style="magenta")) if isinstance(look, Lost) else Group(head, rows)
 
 
@@ -206,16 +193,12 @@ def _at(result: StageResult) -> str:
 
 def _left(result: StageResult) -> str:
     left = result.soak.ends - result.soak.until
-    return f"{_length(left)} left" if left > timedelta() else "soak over"
+    return f"{duration(left)} left" if left > timedelta() else "soak over"
 
 
 def _lost(look: Lost) -> str:
-    state = f"unknown: nothing seen for {_length(look.blind)}, limit {_length(look.limit)}" if look.stale else "lost"
-    return f"connection {state}; next try in {_length(timedelta(seconds=look.retry_in))}: {look.error.splitlines()[0]}"
-
-
-def _length(span: timedelta) -> str:
-    return duration(span.total_seconds() * 1000)
+    state = f"unknown: nothing seen for {duration(look.blind)}, limit {duration(look.limit)}" if look.stale else "lost"
+    return f"connection {state}; next try in {duration(timedelta(seconds=look.retry_in))}: {look.error.splitlines()[0]}"
 
 
 def replay(
@@ -228,10 +211,9 @@ def replay(
     """Judge past days as if each had been a launch, and say how often the plan would have rolled back for nothing."""
     from golive_lib.replay import replay as replayed  # noqa: PLC0415  keeps the other commands' start short
 
-    with database(db_url, plan), stoppable(), err.status("replaying past days"):
-        launch = open_launch()
+    with opened(db_url, plan) as launch, stoppable(), err.status("replaying past days"):
         found = replayed(launch, days=days, draws=draws, as_of=as_of or None)
-    out.print(Text(spoken(found)), soft_wrap=True)
+    say(spoken(found))
     return 0 if found.days else EXIT_CODES[Verdict.HOLD]
 
 

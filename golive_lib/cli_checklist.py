@@ -1,34 +1,32 @@
-"""The commands for the checklist: the report, and the ticks that only a person can set."""
+"""The commands for the launch as a whole: the day after, and the checklist with the ticks only a person can set."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from golive_lib.console import (
-    COLOURS,
     AsOf,
     DbUrl,
     Outputs,
     PlanFile,
     database,
     known_moment,
-    out,
-    report,
-    run_all,
+    mark,
+    opened,
+    reports_folder,
+    run_one,
+    say,
     step,
 )
-from golive_lib.grid import SHAPES
-from golive_lib.launch import open_launch
 from golive_lib.records import judged
-from golive_lib.settings import OUTPUTS, environment, outputs_folder
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from golive_lib.records import RunRecord
 
 OK = 0
@@ -38,11 +36,6 @@ By = Annotated[str, typer.Option("--by", help="Who says so.")]
 Note = Annotated[str, typer.Option("--note", help="What was done or seen.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the checklist's commands to the command line."""
-    app.add_typer(checklist, name="checklist")
-
-
 @checklist.callback()
 def show(
     ctx: typer.Context, as_of: AsOf = "", db_url: DbUrl = None, plan: PlanFile = None, outputs: Outputs = None
@@ -50,12 +43,18 @@ def show(
     """Report what is ticked, what is open and what to type next, with the launch's whole story."""
     if ctx.invoked_subcommand:
         return OK
-    target, moment = outputs or outputs_folder(environment(Path.cwd())), known_moment(as_of)
+    target, moment = reports_folder(outputs), known_moment(as_of)
     with database(db_url, plan):
-        records = run_all(["checklist"], {"as_of": moment} if moment else {}, target)
-    report(records, target)
-    _print_open(records[-1], target)
-    return records[-1].exit_code
+        record = run_one("checklist", {"as_of": moment} if moment else {}, target)
+    _print_open(record, target)
+    return record.exit_code
+
+
+def aftercare(as_of: AsOf = "", db_url: DbUrl = None, plan: PlanFile = None, outputs: Outputs = None) -> int:
+    """Report what the launch did to the API, the money, the readers, the recordings and the database."""
+    target, moment = reports_folder(outputs), known_moment(as_of)
+    with database(db_url, plan):
+        return run_one("aftercare", {"as_of": moment} if moment else {}, target).exit_code
 
 
 def _print_open(record: RunRecord, outputs: Path) -> None:
@@ -64,11 +63,9 @@ def _print_open(record: RunRecord, outputs: Path) -> None:
         return
     open_ = judged(outputs, record)["open"]
     for item in (item for item in open_ if item["next"]):
-        status = Status(item["status"])
-        line = Text(f"  {SHAPES[status]} {item['item']}", style=COLOURS[status])
-        out.print(line + Text(f"  {item['next']}", style="default"), soft_wrap=True)
+        say(Text("  ") + mark(Status(item["status"]), item["item"], f"  {item['next']}"))
     if waiting := sum(not item["next"] for item in open_):
-        out.print(Text(f"  … and {waiting} that wait for these", style="dim"))
+        say(f"  … and {waiting} that wait for these", "dim")
 
 
 @checklist.command()
@@ -87,10 +84,8 @@ def _tick(item: str, by: str, note: str, where: tuple[str | None, Path | None, P
     from golive_lib import checklist as lists  # noqa: PLC0415  keeps the other commands' start short
 
     db_url, plan, outputs = where
-    target = outputs or outputs_folder(environment(Path.cwd()))
-    with database(db_url, plan):
-        os.environ[OUTPUTS] = str(target.resolve())
-        entry = lists.tick(open_launch(), item, by=by, note=note, done=done, say=step)
+    with opened(db_url, plan, reports_folder(outputs)) as launch:
+        entry = lists.tick(launch, item, by=by, note=note, done=done, say=step)
     said = "ticked" if done else "tick taken back"
-    out.print(Text(f"{item}: {said} by {entry.data['by']}, ledger record {entry.seq}"), soft_wrap=True)
+    say(f"{item}: {said} by {entry.data['by']}, ledger record {entry.seq}")
     return OK

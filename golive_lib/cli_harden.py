@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from golive_lib.console import DbUrl, PlanFile, admin_url, confirm, database, err, out, stoppable
+from golive_lib.console import DbUrl, PlanFile, admin_url, confirm, opened, out, say, step, stoppable
 from golive_lib.errors import DatabaseError, UsageError
 from golive_lib.formats import duration
-from golive_lib.launch import open_launch
 from golive_lib.show import table
 
 if TYPE_CHECKING:
@@ -31,11 +30,6 @@ Before you apply anything:
   have passed, whatever the policies say."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(harden)
-
-
 def harden(  # noqa: PLR0913, PLR0917  the command's options
     policies: Annotated[
         list[str] | None, typer.Argument(help="Policies by name. Default: all; to apply, those the plan requires.")
@@ -52,12 +46,11 @@ def harden(  # noqa: PLR0913, PLR0917  the command's options
     """Show what the payment policies would have stopped; apply, remove or try them out when told to."""
     if probe and (execute or undo):
         raise UsageError("--probe stands alone: it changes nothing, and shows what --execute would do")
-    with database(db_url, plan), stoppable():
-        launch = open_launch()
+    with opened(db_url, plan) as launch, stoppable():
         chosen = _chosen(launch, policies or (), required=execute and not undo)
         (_show_removal if undo else _show)(launch, chosen)
         if not execute and not probe:
-            err.print(Text("· nothing was changed; --execute does it", style="dim"))
+            step("nothing was changed; --execute does it")
             return OK
         url = admin_url(launch)
         confirm(launch, url, yes=yes)
@@ -87,7 +80,7 @@ def _show_removal(launch: Launch, chosen: Sequence[Guard]) -> None:
     except DatabaseError as error:
         stand = dict.fromkeys((guard.name for guard in chosen), f"cannot be asked: {str(error).splitlines()[0]}")
     for guard in chosen:
-        out.print(Text(f"{guard.drop};  -- now: {stand[guard.name]}"), soft_wrap=True)
+        say(f"{guard.drop};  -- now: {stand[guard.name]}")
 
 
 def _show(launch: Launch, chosen: Sequence[Guard]) -> None:
@@ -103,15 +96,13 @@ def _show(launch: Launch, chosen: Sequence[Guard]) -> None:
     for standing in stand:
         guard = standing.guard
         out.print(Text(f"{guard.name}: {guard.title}", style="bold"), Text(guard.why), soft_wrap=True, sep="\n")
-        out.print(Text(f"{guard.create};"), soft_wrap=True)
-        out.print(Text(f"now: {_stands(standing)}\n", style="dim"), soft_wrap=True)
-    span = duration(launch.plan.hardening.lookback.total_seconds() * 1000)
-    out.print(
-        Text(str(table(found, caption=f"What they would have done to the payments of the last {span}"))), soft_wrap=True
-    )
+        say(f"{guard.create};")
+        say(f"now: {_stands(standing)}\n", "dim")
+    span = duration(launch.plan.hardening.lookback)
+    say(table(found, caption=f"What they would have done to the payments of the last {span}"))
     for sentence in _sentences(found, span):
-        out.print(Text(sentence), soft_wrap=True)
-    out.print(Text(f"\n{_HOLDS}\n- {_bypass(facts)}\n"), soft_wrap=True)
+        say(sentence)
+    say(f"\n{_HOLDS}\n- {_bypass(facts)}\n")
 
 
 def _stands(standing: Standing) -> str:
@@ -143,8 +134,8 @@ def _change(launch: Launch, chosen: Sequence[Guard], url: DatabaseUrl, *, undo: 
 
     change = (hardening.undo if undo else hardening.apply)(launch, chosen, url)
     for done in change.done:
-        out.print(Text(done), soft_wrap=True)
-    out.print(Text(f"by {change.login} at {change.at}, on {launch.postgres.url.database}", style="dim"), soft_wrap=True)
+        say(done)
+    say(f"by {change.login} at {change.at}, on {launch.postgres.url.database}", "dim")
     return OK
 
 
@@ -152,13 +143,8 @@ def _try(launch: Launch, chosen: Sequence[Guard], url: DatabaseUrl) -> int:
     from golive_lib import trials  # noqa: PLC0415  as above
 
     tried = trials.probe(launch, chosen, url)
-    out.print(
-        Text(str(table(trials.frame(tried), caption="A customer's newest payment tried again, and rolled back"))),
-        soft_wrap=True,
-    )
+    say(table(trials.frame(tried), caption="A customer's newest payment tried again, and rolled back"))
     wrong = [trial for trial in tried if not trial.as_meant]
     for trial in wrong:
-        out.print(
-            Text(f"Not as meant: {trial.policies}, as {trial.account}: {trial.said}", style="red"), soft_wrap=True
-        )
+        say(f"Not as meant: {trial.policies}, as {trial.account}: {trial.said}", "red")
     return CONTRADICTED if wrong else OK

@@ -6,18 +6,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from golive_lib.console import DbUrl, PlanFile, database, out, step
+from golive_lib.console import DbUrl, PlanFile, database, out, plan_of, step
 from golive_lib.desk import copies, home, new_notebook, new_query, settle
-from golive_lib.errors import SettingsError
-from golive_lib.plan import choose_plan, read_plan
-from golive_lib.settings import DB_URL, DEMO_SCHEME, PLAN, environment, is_demo
-
-if TYPE_CHECKING:
-    from golive_lib.plan import Plan
+from golive_lib.settings import DB_URL, DEMO_SCHEME, environment, is_demo
 
 # Read by JupyterLab as configuration: it asks nobody for news, and nobody about them.
 _CONFIG = Path(__file__).parent / "templates" / "lab"
@@ -31,7 +26,7 @@ def lab(
 ) -> int:
     """Open the notebooks in JupyterLab, on the database given or on the demo."""
     given = db_url or environment(Path.cwd()).get(DB_URL) or f"{DEMO_SCHEME}healthy"
-    folder = home(_plan(plan))
+    folder = home(plan_of(plan))
     if settle(folder):
         step(f"copied the kit's notebooks into {folder / 'notebooks'}, yours to change")
     for each in copies(folder):
@@ -39,13 +34,6 @@ def lab(
     with database(given, plan):
         _offline()
         return _serve(_command(folder, port, browser), keep=is_demo(given))
-
-
-def _plan(given: Path | None) -> Plan:
-    chosen = choose_plan(given or environment(Path.cwd()).get(PLAN))
-    if not chosen.is_file():
-        raise SettingsError(f"{chosen}: there is no such launch plan; name one with --plan")
-    return read_plan(chosen)
 
 
 def _command(folder: Path, port: int, browser: bool) -> list[str]:
@@ -86,7 +74,7 @@ def new(
     plan: PlanFile = None,
 ) -> int:
     """Begin a notebook or a query of your own; a name of the kit's copies the kit's. Never overwrites."""
-    chosen = _plan(plan)
+    chosen = plan_of(plan)
     if "/" in name:
         path = new_query(chosen, name)
         out.print(f"{path}: yours to write; golive list, golive sql {name}", soft_wrap=True, markup=False)
@@ -94,9 +82,3 @@ def new(
         path = new_notebook(home(chosen), name)
         out.print(f"{path}: yours to write; golive run {name}, or golive lab", soft_wrap=True, markup=False)
     return 0
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(lab)
-    app.command()(new)

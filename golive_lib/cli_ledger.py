@@ -4,38 +4,30 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from golive_lib.console import Outputs, err, out
+from golive_lib.console import Outputs, out, reports_folder, say, step
 from golive_lib.errors import LedgerError
 from golive_lib.ledger import Ledger
 from golive_lib.records import audit
-from golive_lib.settings import environment, outputs_folder
 
 OK, TAMPERED = 0, 4
 ledger = typer.Typer(help="What happened, and whether the record of it is whole.", no_args_is_help=True)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the ledger's commands to the command line."""
-    app.add_typer(ledger, name="ledger")
-
-
 @ledger.command()
 def verify(outputs: Outputs = None) -> int:
     """Look for records that were edited, removed or put in another order, and for published files that were."""
-    target = outputs or outputs_folder(environment(Path.cwd()))
+    target = reports_folder(outputs)
     if not target.is_dir():
         raise LedgerError(f"{target}: there is no such folder, so no ledger; see --outputs")
     found = audit(target)
     for fault in found.faults:
-        out.print(Text(f"✕ {fault}", style="red"), soft_wrap=True)
+        say(f"✕ {fault}", "red")
     said = f"{found.records:,} records, the newest {found.head}"
-    out.print(Text(f"{len(found.faults)} faults in {said}" if found.faults else f"whole: {said}"), soft_wrap=True)
+    say(f"{len(found.faults)} faults in {said}" if found.faults else f"whole: {said}")
     return TAMPERED if found.faults else OK
 
 
@@ -47,10 +39,10 @@ def show(
     outputs: Outputs = None,
 ) -> int:
     """Print the records, one JSON object a line, as other programs read them."""
-    target = outputs or outputs_folder(environment(Path.cwd()))
+    target = reports_folder(outputs)
     entries = Ledger(target).entries(*(kind or ()))
     for entry in entries:
         out.print_json(json.dumps(asdict(entry), ensure_ascii=False), indent=None)
     if not entries:
-        err.print(Text(f"· nothing of it in {Ledger(target).path}", style="dim"))
+        step(f"nothing of it in {Ledger(target).path}")
     return OK

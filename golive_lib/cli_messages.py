@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
-from golive_lib.console import DbUrl, Outputs, PlanFile, database, err, step, stoppable
+from golive_lib.console import DbUrl, Outputs, PlanFile, err, opened, reports_folder, say, step, stoppable
 from golive_lib.errors import UsageError
-from golive_lib.launch import open_launch
 from golive_lib.messages import Post, shown, write
-from golive_lib.settings import OUTPUTS, environment, outputs_folder
 
 if TYPE_CHECKING:
     from golive_lib.messages import Message
@@ -24,11 +19,6 @@ KindName = Annotated[
     str | None,
     typer.Argument(metavar="[KIND]", help="go, no-go, hold, escalation or success. Default: as the newest run says."),
 ]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(message)
 
 
 def message(  # noqa: PLR0913, PLR0917  the command's options
@@ -49,11 +39,9 @@ def message(  # noqa: PLR0913, PLR0917  the command's options
     """Write what the records say, and nothing they do not: go, no-go, hold, escalation or success."""
     if (to or again) and not send:
         raise UsageError("--to and --again are about sending: add --send, or leave them out")
-    target = outputs or outputs_folder(environment(Path.cwd()))
+    target = reports_folder(outputs)
     post = Post(to=tuple(to or ()), again=again) if send else None
-    with database(db_url, plan), stoppable():
-        os.environ[OUTPUTS] = str(target.resolve())
-        launch = open_launch()
+    with opened(db_url, plan, target) as launch, stoppable():
         made = write(launch, kind, run_id=run, languages=language or (), post=post, say=step)
         waiting = () if send else shown(launch)
     sys.stdout.write(str(made))
@@ -67,6 +55,6 @@ def _report(made: Message, waiting: tuple[str, ...]) -> None:
         step(str(path))
     for one in made.sent:
         mark, colour = ("✓", "green") if one.ok else ("✕", "red")
-        err.print(Text(f"{mark} {one.target} ({one.language}): {one.said}", style=colour), soft_wrap=True)
+        say(f"{mark} {one.target} ({one.language}): {one.said}", colour, to=err)
     for target in waiting:
         step(f"not sent; --send sends it to {target}")

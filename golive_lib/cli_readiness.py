@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,25 +10,32 @@ import typer
 from golive_lib.backup import prove_backup
 from golive_lib.cli_backup import back_up
 from golive_lib.cli_rollback import rehearsed
-from golive_lib.console import AsOf, DbUrl, Outputs, PlanFile, database, known_moment, report, run_all, step
+from golive_lib.console import (
+    AsOf,
+    DbUrl,
+    Outputs,
+    PlanFile,
+    database,
+    known_moment,
+    report,
+    reports_folder,
+    run_all,
+    run_one,
+    step,
+)
 from golive_lib.errors import GoliveError
 from golive_lib.launch import open_launch
 from golive_lib.readiness import last_coverage
 from golive_lib.rollback_proof import prove_rollback
-from golive_lib.settings import ADMIN_URL, OUTPUTS, backups_folder, environment, outputs_folder
+from golive_lib.settings import ADMIN_URL, OUTPUTS, backups_folder
 from golive_lib.storage import prove_storage, take_storage
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from golive_lib.records import RunRecord
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands before a launch to the command line."""
-    for command in (readiness, rls):
-        app.command()(command)
 
 
 def readiness(  # noqa: PLR0913, PLR0917  the command's options
@@ -48,7 +54,7 @@ def readiness(  # noqa: PLR0913, PLR0917  the command's options
     outputs: Outputs = None,
 ) -> int:
     """Prove every item of the readiness list and write the report: go, hold or no-go."""
-    target, moment = outputs or outputs_folder(environment(Path.cwd())), known_moment(as_of)
+    target, moment = reports_folder(outputs), known_moment(as_of)
     with database(db_url, plan):
         records = prepared(target) if prepare else []
         given = {
@@ -94,8 +100,6 @@ def _try(name: str, take: Callable[[], object]) -> None:
 
 def rls(db_url: DbUrl = None, plan: PlanFile = None, outputs: Outputs = None) -> int:
     """Report on row level security, relation by relation, as HTML, CSV and JSON."""
-    target = outputs or outputs_folder(environment(Path.cwd()))
+    target = reports_folder(outputs)
     with database(db_url, plan):
-        records = run_all(["rls"], {}, target)
-    report(records, target)
-    return records[-1].exit_code
+        return run_one("rls", {}, target).exit_code

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
-from golive_lib.console import COLOURS, DbUrl, Outputs, PlanFile, admin_url, confirm, database, err, out, step
+from golive_lib.console import (
+    DbUrl,
+    Outputs,
+    PlanFile,
+    admin_url,
+    confirm,
+    err,
+    mark,
+    opened,
+    reports_folder,
+    say,
+    step,
+)
 from golive_lib.errors import GoliveError, UsageError
 from golive_lib.formats import duration
-from golive_lib.grid import SHAPES
-from golive_lib.launch import open_launch
 from golive_lib.leaks import plainly
 from golive_lib.ledger import REHEARSAL, ROLLBACK, Ledger
-from golive_lib.settings import ADMIN_URL, environment, outputs_folder
+from golive_lib.settings import ADMIN_URL
 from golive_lib.show import table
 from golive_lib.verdicts import EXIT_CODES, Status, gate, worst
 
@@ -33,21 +41,6 @@ if TYPE_CHECKING:
 
 REVERT = 3
 _UPTIME = "CLOCK_BOOTTIME"
-
-
-@dataclass(frozen=True)
-class Asked:
-    """How an execution was asked for: where it is recorded, since when, by whom, and whether to ask back."""
-
-    target: Path
-    began: float
-    by: str
-    yes: bool
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(rollback)
 
 
 def rollback(  # noqa: PLR0913, PLR0917  the command's options
@@ -73,9 +66,8 @@ def rollback(  # noqa: PLR0913, PLR0917  the command's options
             "a rehearsal changes nothing" if rehearse else "level 3 is for people to type: it only shows the commands"
         )
         raise UsageError(f"{what}; leave --execute out")
-    target = outputs or outputs_folder(environment(Path.cwd()))
-    with database(db_url, plan):
-        launch = open_launch()
+    target = reports_folder(outputs)
+    with opened(db_url, plan) as launch:
         name = plainly("--by", by, launch.env) if by.strip() else ""
         if rehearse:
             return _rehearse(launch, target, name)
@@ -83,7 +75,7 @@ def rollback(  # noqa: PLR0913, PLR0917  the command's options
             return _show_revert(launch)
         if not execute:
             return _show(launch, level or 1, target)
-        return _execute(launch, level or 1, Asked(target, began, name, yes=yes))
+        return _execute(launch, level or 1, target, began, name, yes=yes)
 
 
 def process_age() -> float:
@@ -105,26 +97,25 @@ def _show(launch: Launch, level: int, target: Path) -> int:
     pulled = lever(launch, level)
     _print(pulled, str(url) if url else f"{launch.postgres.url.database}, as whoever {ADMIN_URL} names")
     code = _points(preview(launch, pulled, url, target))
-    err.print(Text("· nothing was changed; --execute does it", style="dim"))
+    step("nothing was changed; --execute does it")
     return code
 
 
 def _print(pulled: Lever, where: str) -> None:
-    out.print(Text(f"Level {pulled.level}, {pulled.title}: one transaction on {where}", style="bold"), soft_wrap=True)
+    say(f"Level {pulled.level}, {pulled.title}: one transaction on {where}", "bold")
     for note in pulled.notes:
-        out.print(Text(f"({note})", style="dim"), soft_wrap=True)
+        say(f"({note})", "dim")
     for each in pulled.steps:
-        out.print(Text(f"-- {each.where}", style="dim"), soft_wrap=True)
-        out.print(Text(f"{each.sql};"), soft_wrap=True)
+        say(f"-- {each.where}", "dim")
+        say(f"{each.sql};")
 
 
 def _points(points: Iterable[Point]) -> int:
     """Print each point and return the exit code: what is amber can still work."""
     found = list(points)
     for point in found:
-        mark = Text(f"{SHAPES[point.status]} {point.status}  ", style=COLOURS[point.status])
         fix = f"\n    next: {point.fix}" if point.fix else ""
-        out.print(mark + Text(f"{point.said}{fix}", style="default"), soft_wrap=True)
+        say(mark(point.status, f"{point.status}  ", f"{point.said}{fix}"))
     status = worst([point.status for point in found])
     return 0 if status is Status.AMBER else EXIT_CODES[gate([status])]
 
@@ -138,11 +129,11 @@ def _show_revert(launch: Launch) -> int:
     if not rules.commit:
         raise PlanError(f"{launch.plan.path}: rollback.commit is empty, so there is no level 3; name the release there")
     found = examine(rules, launch.env)
-    out.print(Text("Level 3, the release reverted: for a person to type", style="bold"), soft_wrap=True)
+    say("Level 3, the release reverted: for a person to type", "bold")
     for line in found.commands:
-        out.print(Text(line), soft_wrap=True)
+        say(line)
     code = _points([Point("the release", found.status, found.said, found.fix)])
-    err.print(Text("· tried in a scratch clone; nothing was changed", style="dim"))
+    step("tried in a scratch clone; nothing was changed")
     return code
 
 
@@ -150,13 +141,12 @@ def _rehearse(launch: Launch, target: Path, by: str) -> int:
     found = rehearsed(launch, target, by)
     from golive_lib.rollback_rehearsal import frame  # noqa: PLC0415  as above
 
-    out.print(Text(str(table(frame(found), caption="What was run, and taken back"))), soft_wrap=True)
+    say(table(frame(found), caption="What was run, and taken back"))
     if found.revert:
         counts = "" if found.revert.here else " (not counted: this machine cannot tell)"
-        out.print(Text(f"Level 3, {found.revert.status}: {found.revert.said}{counts}"), soft_wrap=True)
+        say(f"Level 3, {found.revert.status}: {found.revert.said}{counts}")
     outcome = found.outcome
-    mark = Text(f"{SHAPES[outcome.status]} {outcome.verdict}: ", style=f"bold {COLOURS[outcome.status]}")
-    out.print(mark + Text(outcome.sentence, style="not bold default"), soft_wrap=True)
+    say(mark(outcome.status, f"{outcome.verdict}: ", outcome.sentence, bold=True))
     return EXIT_CODES[outcome.verdict]
 
 
@@ -171,14 +161,15 @@ def rehearsed(launch: Launch, target: Path, by: str = "") -> RollbackRehearsal:
     return found
 
 
-def _execute(launch: Launch, level: int, given: Asked) -> int:
+def _execute(launch: Launch, level: int, target: Path, began: float, by: str, *, yes: bool) -> int:
+    """Do it, recorded in ``target``: ``began`` is when the command did, ``by`` who gave it."""
     from golive_lib.levers import lever  # noqa: PLC0415  as above
     from golive_lib.rollback import note, roll_back  # noqa: PLC0415  likewise
 
     url = admin_url(launch)
     _print(lever(launch, level), str(url))
     asked = time.monotonic()
-    confirm(launch, url, yes=given.yes)
+    confirm(launch, url, yes=yes)
     waited = time.monotonic() - asked
     records: list[Execution] = []
 
@@ -186,10 +177,15 @@ def _execute(launch: Launch, level: int, given: Asked) -> int:
         from dataclasses import replace  # noqa: PLC0415  used here alone
 
         records.append(replace(execution, waited=waited))
-        note(given.target, ROLLBACK, records[-1].record(launch, given.by), _loudly)
+        note(
+            target,
+            ROLLBACK,
+            records[-1].record(launch, by),
+            lambda words: say(f"! {words}", "bold red", to=err),
+        )
 
     try:
-        done = roll_back(launch, level, url, elapsed=lambda: time.monotonic() - given.began - waited, record=keep)
+        done = roll_back(launch, level, url, elapsed=lambda: time.monotonic() - began - waited, record=keep)
     except GoliveError as error:
         raise GoliveError(f"level {level} failed; nothing was changed, and it is safe to repeat\n{error}") from None
     except KeyboardInterrupt:
@@ -200,15 +196,10 @@ def _execute(launch: Launch, level: int, given: Asked) -> int:
 def _ended(done: Execution, waited: float) -> int:
     for name, value in done.after.items():
         before = done.before.get(name, "not there")
-        out.print(Text(f"{name}: {before} → {value}" if before != value else f"{name}: {value}"), soft_wrap=True)
+        say(f"{name}: {before} → {value}" if before != value else f"{name}: {value}")
     status = {0: Status.GREEN, 1: Status.RED}.get(done.exit_code, Status.UNKNOWN)
-    mark = Text(f"{SHAPES[status]} level {done.level} {done.state}: ", style=f"bold {COLOURS[status]}")
-    out.print(mark + Text(done.sentence, style="not bold default"), soft_wrap=True)
+    say(mark(status, f"level {done.level} {done.state}: ", done.sentence, bold=True))
     spent = f"{duration(done.database * 1000)} of it on the database"
     answer = f"; {duration(waited * 1000)} more waiting for the answer" if waited >= 1 else ""
-    out.print(Text(f"by {done.login} at {done.at}; {spent}{answer}", style="dim"), soft_wrap=True)
+    say(f"by {done.login} at {done.at}; {spent}{answer}", "dim")
     return done.exit_code
-
-
-def _loudly(words: str) -> None:
-    err.print(Text(f"! {words}", style="bold red"), soft_wrap=True)

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads the annotations
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 from rich.text import Text
 
-from golive_lib.console import Outputs, PlanFile, err, out, span, step
+from golive_lib.console import Outputs, PlanFile, err, out, plan_of, reports_folder, say, span, step
 from golive_lib.errors import GoliveError, UsageError
 from golive_lib.forms import Form, written
 from golive_lib.occasions import occasions
-from golive_lib.plan import choose_plan, read_plan
-from golive_lib.settings import PLAN, environment, outputs_folder
 
 if TYPE_CHECKING:
     from golive_lib.plan import Plan
     from golive_lib.pruning import Pruning
 
 OK = 0
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    for command in (schedule, verdict, prune):
-        app.command()(command)
 
 
 def schedule(  # noqa: PLR0913, PLR0917  the command's options
@@ -50,7 +42,7 @@ def schedule(  # noqa: PLR0913, PLR0917  the command's options
 
     if every and cron:
         raise UsageError("--every and --cron both say when; give one of them")
-    read = read_plan(choose_plan(plan or environment(Path.cwd()).get(PLAN)))
+    read = plan_of(plan)
     known = find_notebooks(read.root)
     if strange := sorted(set(notebooks or ()) - set(known)):
         raise UsageError(f"there is no notebook {strange[0]!r}; there are {', '.join(sorted(known))}")
@@ -106,7 +98,7 @@ def prune(
     """Take away old reports. The newest of each kind, what is evidence, and the ledger stay."""
     from golive_lib import pruning  # noqa: PLC0415  keeps the other commands' start short
 
-    target = outputs or outputs_folder(environment(Path.cwd()))
+    target = reports_folder(outputs)
     age = span(older_than, "--older-than")
     found = pruning.plan_pruning(target, keep=keep, older_than=age)
     if execute:
@@ -117,13 +109,10 @@ def prune(
 
 def _say(found: Pruning, target: Path, *, done: bool) -> None:
     for name in (*found.runs, *(folder.name for folder in found.leftovers)):
-        out.print(Text(f"  {name}", style="dim"), soft_wrap=True)
+        say(f"  {name}", "dim")
     verb = "went, freeing" if done else "would go, freeing"
     parts = f"{len(found.runs):,} runs and {len(found.leftovers):,} left-over folders"
-    out.print(Text(f"{parts} {verb} {found.bytes / 1e6:,.1f} MB in {target}"), soft_wrap=True)
-    out.print(
-        Text(f"{found.stay:,} runs stay, {found.evidence:,} of them old: the newest of their kind, or evidence"),
-        soft_wrap=True,
-    )
+    say(f"{parts} {verb} {found.bytes / 1e6:,.1f} MB in {target}")
+    say(f"{found.stay:,} runs stay, {found.evidence:,} of them old: the newest of their kind, or evidence")
     if not done and (found.runs or found.leftovers):
-        out.print(Text("Nothing was removed; add --execute to do it.", style="dim"))
+        say("Nothing was removed; add --execute to do it.", "dim")

@@ -28,23 +28,21 @@ class Comparison:
 class Dilution:
     """The canary's bad share as far as undivided traffic tells.
 
-    ``share`` is the estimate, cut to 0..1; ``interval`` is valid at every look. ``limit`` is what the share of all
-    traffic may be for the canary to be within its own. ``hidden`` is the canary's share that would still look within,
-    were the limit held against all traffic.
+    ``share`` is the estimate, cut to 0..1. ``limit`` is what the share of all traffic may be for the canary to be
+    within its own. ``hidden`` is the canary's share that would still look within, were the limit held against all
+    traffic.
     """
 
     share: float
-    interval: tuple[float, float]
     limit: float
     hidden: float
 
 
 @dataclass(frozen=True)
 class TrafficShare:
-    """The canary's share of the traffic: seen (None without traffic), its interval, and against the planned one."""
+    """The canary's share of the traffic: seen (None without traffic), and against the planned one."""
 
     seen: float | None
-    interval: tuple[float, float]
     planned: float
     proven: Proven
 
@@ -68,26 +66,22 @@ def compare(canary: Counts, control: Counts, alpha: float) -> Comparison:
     return Comparison(ratio, (low, high), "worse" if worse else "better" if better else "neither")
 
 
-def dilution(everyone: Counts, baseline: Counts, share: float, allowed: float, alpha: float) -> Dilution | None:
+def dilution(everyone: Counts, baseline: Counts, share: float, allowed: float) -> Dilution | None:
     """Estimate the canary's bad share when no column tells canary from control; None without events on either side.
 
     ``everyone`` counts all traffic of the stage, ``baseline`` all traffic before the launch, ``share`` is the canary's
-    planned share. Assumes that the others go on as before. Half of ``alpha`` goes to each of the two.
+    planned share. Assumes that the others go on as before.
     """
     if not 0 < share <= 1:
         raise ValueError(f"a canary's share of traffic must be above 0 and at most 1, got {share!r}")
     if not 0 <= allowed < 1:
         raise ValueError(f"the allowed share must be at least 0 and below 1, got {allowed!r}")
     now, before = everyone.share, baseline.share
-    log_threshold(alpha)
     if now is None or before is None:
         return None
     rest = 1.0 - share
-    now_low, now_high = interval(everyone.n, everyone.bad, alpha / 2)
-    before_low, before_high = interval(baseline.n, baseline.bad, alpha / 2)
     return Dilution(
         share=_cut((now - rest * before) / share),
-        interval=(_cut((now_low - rest * before_high) / share), _cut((now_high - rest * before_low) / share)),
         limit=rest * before + share * allowed,
         hidden=_cut((allowed - rest * before) / share),
     )
@@ -103,7 +97,7 @@ def traffic_share(canary_n: int, control_n: int, planned: float, alpha: float) -
     total = canary_n + control_n
     low, high = interval(total, canary_n, alpha)
     proven: Proven = "over" if low > planned else "under" if high < planned else "neither"
-    return TrafficShare(canary_n / total if total else None, (low, high), planned, proven)
+    return TrafficShare(canary_n / total if total else None, planned, proven)
 
 
 def _ratio(split: float, exposed: float) -> float:

@@ -45,12 +45,12 @@ from golive_lib.verdicts import Status, Verdict
 from golive_lib.warm_kernels import warm_kernels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.progress import TaskID
 
-    from golive_lib.doctor import Finding
     from golive_lib.launch import Launch
+    from golive_lib.plan import Plan
     from golive_lib.records import RunRecord
     from golive_lib.reports import Run
     from golive_lib.settings import DatabaseUrl
@@ -78,9 +78,30 @@ out = Console()
 err = Console(stderr=True)
 
 
+def say(text: object, style: str = "", *, to: Console = out) -> None:
+    """Print a text as it is: nothing in it is markup, and no line is broken."""
+    to.print(text if isinstance(text, Text) else Text(str(text), style), soft_wrap=True)
+
+
 def step(text: str) -> None:
     """Say on the error stream what is being done."""
-    err.print(Text(f"· {text}", style="dim"), soft_wrap=True)
+    say(f"· {text}", "dim", to=err)
+
+
+def mark(status: Status, words: str = "", then: str = "", *, bold: bool = False) -> Text:
+    """Return words, by default the status's own, in its shape and colour, and what is said after them."""
+    said = Text(f"{SHAPES[status]} {words or status}", f"{'bold ' * bold}{COLOURS[status]}")
+    return said + Text(then, "not bold default")
+
+
+def plan_of(given: Path | None) -> Plan:
+    """Return the launch plan: given, else named by the environment, else the nearest or the kit's; raises PlanError."""
+    return read_plan(choose_plan(given or environment(Path.cwd()).get(PLAN)))
+
+
+def reports_folder(given: Path | None) -> Path:
+    """Return where reports go: as given, else as the environment says."""
+    return given or outputs_folder(environment(Path.cwd()))
 
 
 @contextmanager
@@ -120,13 +141,19 @@ def database(db_url: str | None, plan: Path | None) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def opened(db_url: str | None, plan: Path | None, outputs: Path | None = None) -> Iterator[Launch]:
+    """Open the launch as ``database`` finds it; ``outputs`` is where its reports lie, if that is another folder."""
+    from golive_lib.launch import open_launch  # noqa: PLC0415  half a second that other commands need not wait
+
+    with database(db_url, plan):
+        if outputs:
+            os.environ[OUTPUTS] = str(outputs.resolve())
+        yield open_launch()
+
+
 def run_all(
-    names: Sequence[str],
-    given: Mapping[str, str],
-    outputs: Path,
-    limits: Limits | None = None,
-    *,
-    pdf: bool = False,
+    names: Sequence[str], given: Mapping[str, str], outputs: Path, limits: Limits | None = None, *, pdf: bool = False
 ) -> list[RunRecord]:
     """Run notebooks, each with those of the parameters that it knows, within limits (else the usual ones).
 
@@ -169,13 +196,8 @@ def _run(work: Sequence[Run], limits: Limits | None) -> list[RunRecord]:
     kernels = warm_kernels()
     gc.freeze()  # what is imported by now stays to the end, and need not be looked through again
     gc.enable()
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(20),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
+    said = TextColumn("{task.description}")
+    columns = (SpinnerColumn(), said, BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
 
     def run(each: Run, task: TaskID) -> RunRecord:
         record = attempts.execute(
@@ -205,11 +227,18 @@ def report(records: Sequence[RunRecord], outputs: Path) -> None:
     """Print what each run found and where its page is."""
     for record in records:
         status = VERDICTS[Verdict(record.verdict)][1] if record.verdict else None
-        mark, colour = (SHAPES[status], COLOURS[status]) if status else ("✕", "red")
-        head = Text(f"{mark} {record.notebook}: {record.verdict or 'failed'}  ", style=f"bold {colour}")
+        shape, colour = (SHAPES[status], COLOURS[status]) if status else ("✕", "red")
+        head = Text(f"{shape} {record.notebook}: {record.verdict or 'failed'}  ", style=f"bold {colour}")
         out.print(head + Text(record.sentence, style="not bold default"))
-        out.print(Text(f"  {outputs / (record.html or record.run_id)}", style="dim"), soft_wrap=True)
-    out.print(Text(f"All runs: {outputs / 'index.html'}"), soft_wrap=True)
+        say(f"  {outputs / (record.html or record.run_id)}", "dim")
+    say(f"All runs: {outputs / 'index.html'}")
+
+
+def run_one(name: str, given: Mapping[str, str], outputs: Path) -> RunRecord:
+    """Run a notebook, print what it found and return its record; raises as ``run_all`` does."""
+    records = run_all([name], given, outputs)
+    report(records, outputs)
+    return records[0]
 
 
 def admin_url(launch: Launch) -> DatabaseUrl:
@@ -224,7 +253,7 @@ def admin_url(launch: Launch) -> DatabaseUrl:
 
 def confirm(launch: Launch, url: DatabaseUrl, *, yes: bool) -> None:
     """Ask for the launch's name; raises UsageError for another answer, or where nobody can be asked."""
-    err.print(Text(f"on {url}, for the launch {launch.plan.name!r}"), soft_wrap=True)
+    say(f"on {url}, for the launch {launch.plan.name!r}", to=err)
     if yes:
         return
     try:
@@ -260,12 +289,11 @@ def limits(wait: str, timeout: str, retries: int, *, no_wait: bool) -> Limits:
     return Limits(waited, span(timeout, "--timeout").total_seconds(), retries)
 
 
-def findings(found: Sequence[Finding]) -> Table:
-    """Return the doctor's findings as a table for the terminal."""
+def listed(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return rows as a table for the terminal, statuses in their shape and colour."""
     table = Table(box=None)
-    for title in ("area", "what", "status", "detail"):
+    for title in titles:
         table.add_column(title, overflow="fold")
-    for finding in found:
-        mark = Text(f"{SHAPES[finding.status]} {finding.status}", style=COLOURS[finding.status])
-        table.add_row(finding.area, Text(finding.item), mark, Text(finding.detail))
+    for row in rows:
+        table.add_row(*(mark(cell) if isinstance(cell, Status) else Text(cell) for cell in row))
     return table

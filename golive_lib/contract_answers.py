@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from golive_lib.contract_lines import cut, form, masked, page, shown_kind
+from golive_lib.contract_lines import form, masked, page, shown_kind
+from golive_lib.formats import cut
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from golive_lib.plan_readiness import Contract
 
+LONGEST_SHOWN = 200  # characters of a table's cell
 READ_FROM = 4_000  # characters that the first lines are made of
 SAFE_METHODS = ("GET", "HEAD")
 UNAUTHORIZED = 401
@@ -75,7 +77,8 @@ def judge(contract: Contract, reply: Reply, token: str) -> tuple[Status, str, st
     """Judge an answer by itself: its status, the finding and what to do; ``token`` is what is known against it."""
     got = reply.status
     if got is None:
-        again = "; it may have been carried out: look before you ask again" if _sent_write(contract, reply) else ""
+        written = contract.method not in SAFE_METHODS and reply.sent
+        again = "; it may have been carried out: look before you ask again" if written else ""
         return Status.UNKNOWN, f"{reply.failure}{again}", "see that the API is up, and that the address is its"
     if reply.is_page and (reply.is_success or got in contract.expect):
         finding = f"{got}, but an HTML page instead of the API's JSON: a login page, a firewall or a website answered"
@@ -191,7 +194,7 @@ def first_lines(reply: Reply, secrets: Sequence[str]) -> str:
     """
     text = reply.body[:READ_FROM]
     if text.lstrip()[:1] in ("{", "["):
-        return cut(masked(form(text, codes=not reply.is_success), secrets))
+        return cut(masked(form(text, codes=not reply.is_success), secrets), LONGEST_SHOWN)
     if reply.is_page:
         return page(text)
     return f"{shown_kind(reply.kind)}, not shown" if text else ""
@@ -204,7 +207,7 @@ def _place(location: str) -> str:
         host = parts.hostname or ""
     except ValueError:
         return ""
-    return cut(masked(f"{host}{parts.path}"))
+    return cut(masked(f"{host}{parts.path}"), LONGEST_SHOWN)
 
 
 def _success(status: int) -> bool:
@@ -217,7 +220,3 @@ def _refuses(contract: Contract) -> bool:
 
 def _or(contract: Contract) -> str:
     return " or ".join(map(str, contract.expect))
-
-
-def _sent_write(contract: Contract, reply: Reply) -> bool:
-    return contract.method not in SAFE_METHODS and reply.sent

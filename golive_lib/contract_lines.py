@@ -11,8 +11,6 @@ from golive_lib.leaks import without_keys
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LONGEST_SHOWN = 200
-
 _KEY = re.compile(r"\beyJ[\w.-]*|\bsb_(?:secret|publishable)_[\w-]*")  # also what is too short to be one
 _OPAQUE = re.compile(r"[\w-]{28,}|\b\d{7,}\b")
 _TOKEN = re.compile(
@@ -71,8 +69,3 @@ def _without_secrets(text: str, secrets: Sequence[str]) -> str:
 def shown_kind(kind: str) -> str:
     """Return a content type as reports show it."""
     return kind if re.fullmatch(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,40}", kind) else "of no known kind"
-
-
-def cut(text: str) -> str:
-    """Return at most so much of a text as a table's cell takes."""
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}{ELLIPSIS}"

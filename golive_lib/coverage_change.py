@@ -162,7 +162,7 @@ class CoverageChange(Section):
             return Point(AFTER, Status.UNKNOWN, "there is none of this database since the launch began", RUN)
         state = self._state(AFTER, self.after)
         if state.status is Status.GREEN and self.now - self.after.judged_at > self.max_age:
-            allowed = duration(self.max_age.total_seconds() * 1_000)
+            allowed = duration(self.max_age)
             return Point(AFTER, Status.AMBER, f"{state.detail}; at most {allowed} is fresh", RUN)
         return state
 

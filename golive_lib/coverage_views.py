@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from golive_lib.show import Html, Tile, share, table, tiles
+from golive_lib.formats import share
+from golive_lib.show import Html, Tile, line, table, tiles
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def findings(coverage: Coverage) -> Html:
     """Return what leads past the policies, the worst first, with what it means and how to mend it."""
     found = coverage.findings[coverage.findings["level"].ne(TO_KNOW)]
     if found.empty:
-        return Html('<p class="gl">Nothing leads past the policies.</p>', "Nothing leads past the policies.")
+        return line("Nothing leads past the policies.")
     return table(found, caption="What was found, the worst first", max_rows=MOST)
 
 

@@ -62,7 +62,12 @@ def prove_secrets(
         *(
             point
             for name, role in rules.keys.items()
-            for point in _key(name, env.get(name, ""), role, _expected(rules, name, found, now))
+            for point in _key(
+                name,
+                env.get(name, ""),
+                role,
+                _Expected(rules.ref or found, rules.known.get(name, ""), now, rules.expiring),
+            )
         ),
         *_repeated(env, (rules.url, *rules.keys)),
     )
@@ -77,10 +82,6 @@ class _Expected:
     known: str
     now: datetime
     expiring: timedelta
-
-
-def _expected(rules: SecretRules, name: str, found: str, now: datetime) -> _Expected:
-    return _Expected(rules.ref or found, rules.known.get(name, ""), now, rules.expiring)
 
 
 def fingerprint(value: str) -> str:

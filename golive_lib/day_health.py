@@ -10,14 +10,14 @@ import pandas as pd
 
 from golive_lib.errors import QueryFailed
 from golive_lib.evidence import interval
-from golive_lib.formats import duration, mask, missing, moment, number, share
+from golive_lib.formats import duration, few, mask, missing, moment, number, share
 from golive_lib.judge import Counts, Judgement, Liveness, judge, liveness
 from golive_lib.kpis import budgets, clustered
 from golive_lib.proof import Point, Proof, Section
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from golive_lib.engines import Asked
     from golive_lib.launch import Launch
@@ -28,7 +28,6 @@ AUDIT = "rls_violations"
 KPIS = ("api_p95", "api_errors", AUDIT)
 COLLAPSE = 0.5  # of the requests per hour of the day before
 WORSE = 0.01  # of a path's requests, beyond noise, before it is worth a look
-NAMED = 3
 SHOWN = 20
 TELEMETRY_FIX = "see whether the app, its request log or sources/api_requests.sql stopped"
 AUDIT_FIX = "see whether the audit log or sources/security_events.sql stopped"
@@ -221,14 +220,12 @@ def _paths(launch: Launch, paths: pd.DataFrame, spans: Spans) -> Iterator[Point]
             "paths", Status.GREEN, f"none of {number(len(paths))} is worse than {spans.day.title}, beyond noise"
         )
     if len(worse):
-        said = [f"{mask(str(row['path']))} {_change(row)}" for _, row in worse.head(NAMED).iterrows()]
+        said = [f"{mask(str(row['path']))} {_change(row)}" for _, row in worse.iterrows()]
         fix = "look at what was released for it, and at its queries"
-        yield Point("paths", Status.AMBER, _listed(said, len(worse)), fix)
+        yield Point("paths", Status.AMBER, few(said), fix)
     if len(gone):
-        said = [
-            f"{mask(str(row['path']))} ({number(row['requests_before'])})" for _, row in gone.head(NAMED).iterrows()
-        ]
-        detail = f"without any request, unlike {spans.day.title}: {_listed(said, len(gone))}"
+        said = [f"{mask(str(row['path']))} ({number(row['requests_before'])})" for _, row in gone.iterrows()]
+        detail = f"without any request, unlike {spans.day.title}: {few(said)}"
         yield Point("paths gone", Status.AMBER, detail, "see that the app still calls them under another name")
 
 
@@ -236,10 +233,6 @@ def _change(row: pd.Series[Any]) -> str:
     if row["change"] == "fails more":
         return f"fails more: {share(row['failed_share'])} after {share(row['failed_before_share'])}"
     return f"is slower: P95 {duration(row['p95_ms'])} after {duration(row['p95_before_ms'])}"
-
-
-def _listed(said: Sequence[str], total: int) -> str:
-    return ", ".join(said) + (f" and {total - len(said)} more" if total > len(said) else "")
 
 
 def _audit(launch: Launch, snapshot: Asked, spans: Spans) -> tuple[Point, pd.DataFrame, int | None]:

@@ -7,13 +7,14 @@ import socket
 import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import sqlalchemy as sa
 
 from golive_lib.answers import Origin, columns, frame, origins
+from golive_lib.clock import Clock
 from golive_lib.errors import DatabaseError, QueryFailed, Stopped
 from golive_lib.formats import mask
 from golive_lib.waiting import waiting
@@ -56,25 +57,6 @@ class Link:
     own_port: int | None
     seen_port: int | None
     server_time: datetime
-
-
-@dataclass(frozen=True)
-class Clock:
-    """The instant a snapshot judges at; ``fixed`` when the database pins it (a demo), or it is an ``archive``'s end."""
-
-    now: datetime
-    fixed: bool
-    archive: bool = False
-
-    @property
-    def end(self) -> str:
-        """Until when the archive goes; empty for a database that goes on."""
-        return f"the archive goes until the end of {self.now - timedelta(days=1):%Y-%m-%d} UTC" if self.archive else ""
-
-    @property
-    def note(self) -> str:
-        """What is to be known of an instant that is this clock's, to be put after it; may be empty."""
-        return " (the archive's end)" * self.archive or " (clock fixed by the database)" * self.fixed
 
 
 class Snapshot:

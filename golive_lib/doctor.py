@@ -127,20 +127,15 @@ def _source(snapshot: Snapshot, launch: Launch, query: Query) -> Iterator[Findin
     expected = [(name, _TYPE_ALIASES.get(type_, type_)) for name, type_ in query.columns]
     seen = [(origin.name, origin.type) for origin in origins]
     if seen != expected:
-        differing = [f"{name} {type_}" for name, type_ in seen if (name, type_) not in expected]
-        detail = (
-            f"{query.path}: must answer with {_spelled(expected)}; differs in {', '.join(differing) or 'its columns'}"
-        )
+        wanted = ", ".join(map(" ".join, expected))
+        differing = ", ".join(" ".join(column) for column in seen if column not in expected) or "its columns"
+        detail = f"{query.path}: must answer with {wanted}; differs in {differing}"
         yield Finding("source", query.name, Status.RED, detail)
         return
     yield Finding("source", query.name, Status.GREEN, f"found, with its {len(seen)} columns")
     for origin in origins:
         if origin.name == "at":
             yield _time_index(snapshot, launch, query, origin)
-
-
-def _spelled(columns: list[tuple[str, str]]) -> str:
-    return ", ".join(f"{name} {type_}" for name, type_ in columns)
 
 
 def _time_index(snapshot: Snapshot, launch: Launch, query: Query, origin: Origin) -> Finding:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from golive_lib.answers import Origin, frame
-from golive_lib.archive import open_archive
-from golive_lib.db import Clock
+from golive_lib.archive import DAY, open_archive
+from golive_lib.clock import Clock
 from golive_lib.duckdb_sql import duckdb_sql
 from golive_lib.engines import READ, SCHEMA, absent, foreign, lacking
 from golive_lib.errors import ArchiveError, DatabaseError, QueryFailed, Stopped
@@ -67,7 +67,7 @@ class DuckSnapshot:
         self.cursor = cursor
         self.archive = archive
         self._limit = limit.total_seconds()
-        self.clock = Clock(archive.until, fixed=True, archive=True)
+        self.clock = Clock(archive.until, fixed=True, last=archive.until.date() - DAY)
 
     def frame(self, statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
         """Run one statement; raises QueryFailed, after which the snapshot goes on."""

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from zoneinfo import ZoneInfo
 
 _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 
@@ -46,12 +46,6 @@ class DueEvent:
     expected: int
     grace: timedelta
 
-    def __post_init__(self) -> None:
-        if self.expected < 1:
-            raise ValueError(f"a due event expects at least one item, got {self.expected!r}")
-        if not timedelta() <= self.grace < _DAY:
-            raise ValueError(f"grace must be at least 0 and less than a day, got {self.grace!r}")
-
     def __str__(self) -> str:
         return f"{self.at:%H:%M} {self.zone.key}"
 
@@ -68,16 +62,6 @@ class DueJudgement:
     expected: int
     before_soak: bool
     reason: str
-
-
-def parse_due(text: str, expected: int, grace: timedelta) -> DueEvent:
-    """Read "07:00 Asia/Beirut"; ValueError names the text that is not a time and a zone."""
-    try:
-        clock, zone = text.split()
-        at = datetime.strptime(clock, "%H:%M").time()  # noqa: DTZ007  a wall clock's time has no zone yet
-        return DueEvent(at, ZoneInfo(zone), expected, grace)
-    except (ValueError, ZoneInfoNotFoundError) as error:
-        raise ValueError(f"a due time reads like '07:00 Asia/Beirut', got {text!r}: {error}") from error
 
 
 def instant(day: date, at: time, zone: ZoneInfo) -> datetime:

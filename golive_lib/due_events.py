@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
-from golive_lib.due import DUE_STATUS, DueEvent, DueJudgement, DueState, judge_due, latest_due, parse_due
+from golive_lib.due import DUE_STATUS, DueEvent, DueJudgement, DueState, judge_due, latest_due
 from golive_lib.errors import QueryFailed
 from golive_lib.query import compose
 from golive_lib.verdicts import Status, worst
@@ -44,7 +44,7 @@ def _due(snapshot: Asked, launch: Launch, key: str, stage: Soak) -> DueResult:
     The worst day counts, so that a miss is not undone by a better next day.
     """
     due = launch.plan.due[key]
-    event = parse_due(f"{due.at} {launch.plan.timezone}", due.expected, due.grace)
+    event = DueEvent(time.fromisoformat(due.at), launch.zone, due.expected, due.grace)
     last = latest_due(event, stage.until)
     days = [last - i * DAY for i in range((last - latest_due(event, stage.started_at)).days)] or [last]
     try:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 import time
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ from psycopg import sql
 from golive_lib.db import Database
 from golive_lib.errors import BackupError, QueryFailed, SettingsError
 from golive_lib.formats import missing
-from golive_lib.manifest import PART, Extension, Manifest, Outside, Rows, digest, settle, stamp, write_manifest
+from golive_lib.manifest import Extension, Manifest, Outside, Rows, digest, settle, stamp, workspace, write_manifest
 from golive_lib.pg_tools import contents, find_tools, run
 from golive_lib.settings import BACKUP_URL, parse_url
 from golive_lib.statement import Statement
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from golive_lib.launch import Launch
 
 LOCK_WAIT_S = 60
+UNFINISHED = ".dump-"
 _DUMPING = "pg_dump: dumping contents of table "
 _TIMEOUTS = {"57014", "55P03"}  # of a statement, of a lock
 
@@ -64,7 +63,7 @@ def take_backup(launch: Launch, folder: Path, progress: Callable[[Progress], Non
     """
     database = _database(launch)
     _refuse_pooler(database)
-    with _held(folder), database.snapshot() as snapshot, _part(folder) as part:
+    with _part(folder) as part, database.snapshot() as snapshot:
         started = time.monotonic()
         exported = snapshot.export()  # first: a failed count leaves a savepoint behind, which forbids it
         server = _ask(launch, snapshot, "server").iloc[0]
@@ -235,34 +234,15 @@ def _hint(words: str) -> str:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Keep other backups out of the folder, made if missing, and sweep what killed ones left behind."""
+def _part(folder: Path) -> Iterator[Path]:
+    """Name a file to write to in the folder, made if missing: gone in the end unless it was renamed."""
     try:
-        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
+        with workspace(folder, UNFINISHED) as work:
+            yield work / "dump"
     except OSError as error:
         raise BackupError(
-            f"{folder} cannot be the backups' folder: {error.strerror}; name another with --folder"
+            f"{folder}: no dump can be kept there: {error.strerror}; name another with --folder"
         ) from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for left in folder.glob(f".*.dump{PART}"):
-            left.unlink()
-        yield
-    except BlockingIOError:
-        raise BackupError(f"another backup is writing to {folder}; try again when it is done") from None
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _part(folder: Path) -> Iterator[Path]:
-    """Name a file to write to, gone in the end unless it was renamed."""
-    part = folder / f".{os.getpid()}.dump{PART}"
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _free_name(folder: Path, database: str, at: str) -> str:
@@ -279,13 +259,9 @@ def _free_name(folder: Path, database: str, at: str) -> str:
 def _keep(part: Path, folder: Path, manifest: Manifest) -> None:
     """Give a whole dump its name, then its manifest: a dump without one counts for nothing."""
     dump = folder / manifest.file
-    try:
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.rename(dump)
-        settle(folder)
-    except OSError as error:
-        raise BackupError(f"{dump.name} cannot be kept: {error.strerror}") from None
+    settle(part)
+    part.rename(dump)
+    settle(folder)
     try:
         write_manifest(manifest, folder)
     except BaseException:

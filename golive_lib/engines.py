@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from golive_lib.answers import Origin
     from golive_lib.archive import Archive
-    from golive_lib.db import Clock
+    from golive_lib.clock import Clock
     from golive_lib.query import Query
     from golive_lib.statement import Statement, Value
 

@@ -43,12 +43,7 @@ def log_e_over(n: ArrayLike, bad: ArrayLike, allowed: ArrayLike) -> Floats:
     Arrays broadcast. ``n`` and ``bad`` are totals since the watch began, 0 <= bad <= n; ``allowed`` lies in (0, 1).
     At or above log(1/alpha) the share is proven over. Stable up to a billion events. ValueError names a bad value.
     """
-    events, hits, limit = _checked(n, bad, allowed)
-    good = events - hits
-    c = _prior(limit)
-    numerator = _log_tail(hits + 1.0, good + c, limit, upper=True)
-    mass = c * np.log1p(-limit) - np.log(c)
-    return np.asarray(numerator - mass - hits * np.log(limit) - good * np.log1p(-limit), dtype=np.float64)
+    return _log_e(n, bad, allowed, over=True)
 
 
 def log_e_under(n: ArrayLike, bad: ArrayLike, allowed: ArrayLike) -> Floats:
@@ -56,11 +51,16 @@ def log_e_under(n: ArrayLike, bad: ArrayLike, allowed: ArrayLike) -> Floats:
 
     The mirror of ``log_e_over``: at or above log(1/alpha) the share is proven to be under the limit.
     """
+    return _log_e(n, bad, allowed, over=False)
+
+
+def _log_e(n: ArrayLike, bad: ArrayLike, allowed: ArrayLike, *, over: bool) -> Floats:
     events, hits, limit = _checked(n, bad, allowed)
     good = events - hits
-    c = _prior(limit)
-    numerator = _log_tail(hits + 1.0, good + c, limit, upper=False)
-    mass = np.log(-np.expm1(c * np.log1p(-limit))) - np.log(c)
+    c = (1.0 - limit) / (_PRIOR_ODDS * limit)  # of the prior Beta(1, c)
+    numerator = _log_tail(hits + 1.0, good + c, limit, upper=over)
+    beyond = c * np.log1p(-limit)
+    mass = (beyond if over else np.log(-np.expm1(beyond))) - np.log(c)
     return np.asarray(numerator - mass - hits * np.log(limit) - good * np.log1p(-limit), dtype=np.float64)
 
 
@@ -149,11 +149,6 @@ def _checked(n: ArrayLike, bad: ArrayLike, allowed: ArrayLike) -> tuple[Floats, 
 def _refuse(values: Floats, wrong: NDArray[np.bool_], rule: str) -> None:
     if wrong.any():
         raise ValueError(f"{rule}, got {float(values[wrong][0])!r}")
-
-
-def _prior(limit: Floats) -> Floats:
-    """Return c of the prior Beta(1, c)."""
-    return (1.0 - limit) / (_PRIOR_ODDS * limit)
 
 
 def _log_tail(a: Floats, b: Floats, cut: Floats, *, upper: bool) -> Floats:

@@ -20,6 +20,7 @@ from traitlets import default
 
 from golive_lib import page, show
 from golive_lib.errors import ReportError
+from golive_lib.formats import moment
 from golive_lib.inks import INKS
 
 if TYPE_CHECKING:
@@ -39,7 +40,6 @@ class ReportMeta:
 
     title: str
     generated_at: datetime
-    subtitle: tuple[str, ...] = ()
     run_id: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     error: str | None = None
@@ -106,14 +106,17 @@ class GoliveExporter(HTMLExporter):
         given = dict(resources or {})
         meta = given.pop("golive", None) or _default_meta(nb, given)
         parts = page.read(nb, meta.title, meta.error)
+        scripts = "'none'"
+        if parts.has_figures:
+            scripts = f"{script_source(text('report/report.js').encode())} {_plotly().policy}"
         given["golive"] = {
             "meta": meta,
             "page": parts,
-            "generated": show.moment(meta.generated_at, meta.generated_at.tzinfo or UTC),
-            "css": show.CSS + _text("page.css") + _text("report/report.css"),
-            "script": _text("report/report.js"),
+            "generated": moment(meta.generated_at, meta.generated_at.tzinfo or UTC),
+            "css": show.CSS + text("page.css") + text("report/report.css"),
+            "script": text("report/report.js"),
             "inks": page.script_json(dict(INKS)),
-            "policy": _policy(has_figures=parts.has_figures),
+            "policy": policy(scripts, "data: blob:"),
             "plotly_slot": _PLOTLY_SLOT,
         }
         # The page has all that the notebook says. nbconvert would copy that three times and parse the page once more.
@@ -139,17 +142,17 @@ def script_source(code: bytes) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(code).digest()).decode('ascii')}'"
 
 
-def _policy(*, has_figures: bool) -> str:
-    """Allow the page's own two scripts and no others: what came out of a database must not run."""
-    scripts = f"{script_source(_text('report/report.js').encode())} {_plotly().policy}" if has_figures else "'none'"
+def policy(scripts: str, images: str = "data:") -> str:
+    """Return a Content-Security-Policy for these scripts alone: what came out of a database must not run."""
     return (
-        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; "
+        f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src {images}; "
         "base-uri 'none'; form-action 'none'"
     )
 
 
 @cache
-def _text(name: str) -> str:
+def text(name: str) -> str:
+    """Return a file of the templates."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pandas as pd
 
 from golive_lib.errors import QueryFailed
-from golive_lib.formats import ELLIPSIS, MISSING, mask, missing
+from golive_lib.formats import MISSING, cut, few, mask, missing
 from golive_lib.leaks import without_keys
 from golive_lib.proof import Point, Proof
 from golive_lib.verdicts import Status
@@ -110,8 +110,7 @@ def _read(text: str) -> Any:  # noqa: ANN401  JSON may be anything
 
 
 def _short(text: str) -> str:
-    text = without_keys(mask(text))
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + ELLIPSIS
+    return cut(without_keys(mask(text)), LONGEST)
 
 
 def _type(value: Any) -> str:  # noqa: ANN401  JSON may be anything
@@ -136,10 +135,9 @@ def _points(rules: FlagRules, found: Mapping[str, list[Flag]], share: Share) -> 
         if key not in judged and len(rows) > 1:
             yield _twice(key, rows)
     if strangers := _strangers(rules, found):
-        detail = f"the plan does not name {', '.join(_short(key) for key in strangers[:LISTED])}"
-        more = f" and {len(strangers) - LISTED} more" if len(strangers) > LISTED else ""
+        detail = f"the plan does not name {few([_short(key) for key in strangers], LISTED)}"
         fix = "say what each should be in [flags.expected], or list it under 'others' in [flags]"
-        yield Point("other flags", Status.AMBER, detail + more, fix)
+        yield Point("other flags", Status.AMBER, detail, fix)
 
 
 def _strangers(rules: FlagRules, found: Mapping[str, list[Flag]]) -> list[str]:

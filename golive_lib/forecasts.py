@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from golive_lib.errors import PlanError, QueryFailed
+from golive_lib.canary import stage_start
+from golive_lib.errors import QueryFailed
 from golive_lib.events import DAY, MINUTE, Window, before_launch, earlier_days, time_indexed
 from golive_lib.kpis import budgets
 from golive_lib.plan_types import instant
@@ -40,9 +41,7 @@ def before(launch: Launch, percent: float, *, started_at: datetime | str | None 
     """
     plan = launch.plan
     stage = plan.stage(percent)
-    start = instant(started_at, "started_at") if started_at else stage.starts
-    if start is None:
-        raise PlanError(f"{plan.path}: stage {stage} has no 'starts'; give it there or as started_at")
+    start = stage_start(plan, stage, instant(started_at, "started_at") if started_at else None)
     budget = budgets(plan)
     minutes = stage.soak / MINUTE
     found = []

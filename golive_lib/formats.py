@@ -1,4 +1,4 @@
-"""Numbers, moments and people's data as text; ``show`` re-exports all of it."""
+"""Numbers, moments and people's data as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime, tzinfo
     from decimal import Decimal
 
@@ -74,11 +74,13 @@ def sums(currencies: Iterable[Any], amounts: Iterable[Any]) -> str:
     return "; ".join(f"{currency} {amount:,.2f}" for currency, amount in pairs if not missing(amount)) or MISSING
 
 
-def duration(milliseconds: float | Decimal | None) -> str:
-    """Return a duration given in milliseconds, in the unit people would say it in: 850 ms, 1.31 s, 2 min 5 s, 3 h."""
-    if milliseconds is None or missing(milliseconds):
+def duration(length: float | Decimal | timedelta | None) -> str:
+    """Return a length of time, a number being milliseconds, as people would say it: 850 ms, 1.31 s, 2 min 5 s, 3 h."""
+    if isinstance(length, timedelta):
+        length = length.total_seconds() * 1_000
+    if length is None or missing(length):
         return MISSING
-    value = float(milliseconds)
+    value = float(length)
     if abs(value) < 1_000 or math.isinf(value):  # noqa: PLR2004
         return number(value, "ms")
     seconds = value / 1_000
@@ -94,9 +96,20 @@ def duration(milliseconds: float | Decimal | None) -> str:
     return sign + _two(hours // 24, "d", hours % 24, "h")
 
 
+def few(names: Sequence[str], most: int = 3) -> str:
+    """Return the first names in a line, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def cut(text: str, most: int) -> str:
+    """Return at most so many characters of a text."""
+    return text if len(text) <= most else text[: most - 1] + ELLIPSIS
+
+
 def age(span: timedelta) -> str:
     """Return how old something is: "just taken" within a minute, else "3 h 5 min old"."""
-    return "just taken" if span < timedelta(minutes=1) else f"{duration(span.total_seconds() * 1_000)} old"
+    return "just taken" if span < timedelta(minutes=1) else f"{duration(span)} old"
 
 
 def _two(first: int, first_unit: str, second: int, second_unit: str) -> str:
@@ -198,7 +211,9 @@ class Brief:
 
     @property
     def in_short(self) -> str:
-        """What it says, in a line; by default what it is called."""
+        """What it says, in a line: by default its outcome, else what it is called."""
+        if outcome := getattr(self, "outcome", None):
+            return str(outcome.in_short)
         return ": ".join(text for key in ("name", "title") if (text := getattr(self, key, "")))
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 from psycopg import sql
 
 from golive_lib.errors import PlanError, QueryError, QueryFailed
+from golive_lib.formats import sums
 from golive_lib.owners import split_table
 from golive_lib.query import compose, enclose
 from golive_lib.statement import Statement
@@ -162,24 +163,19 @@ class Effect:
     sums: str
 
     def __str__(self) -> str:
-        worth = f", {self.sums} in all" if self.sums else ""
+        worth = f", {self.sums} in all" if self.stopped else ""
         return f"{self.stopped:,} of {self.tried:,} real payments{worth}"
 
 
 def real_effects(found: pd.DataFrame) -> tuple[Effect, ...]:
     """Return what each policy of ``effects`` would have done to real payments; nothing where there was none."""
     real = found[found["payments"] == "real"]
-    return tuple(
-        Effect(str(policy), int(rows["stopped"].sum()), int(rows["tried"].sum()), sums(rows[rows["stopped"] > 0]))
-        for policy, rows in real.groupby("policy", sort=False)
-    )
-
-
-def sums(rows: pd.DataFrame, column: str = "stopped_amount") -> str:
-    """Return a column's amounts in words, each with its currency."""
-    return ", ".join(
-        f"{currency} {amount:,.2f}" for currency, amount in zip(rows["currency"], rows[column], strict=True)
-    )
+    effects = []
+    for policy, rows in real.groupby("policy", sort=False):
+        hit = rows[rows["stopped"] > 0]
+        worth = sums(hit["currency"], hit["stopped_amount"])
+        effects.append(Effect(str(policy), int(rows["stopped"].sum()), int(rows["tried"].sum()), worth))
+    return tuple(effects)
 
 
 def window(launch: Launch, now: datetime) -> dict[str, Value]:
@@ -207,7 +203,6 @@ class Guarded:
     row_security: bool
     forced: bool
     bypassing: str
-    has_authenticated: bool
 
 
 def guarded(actor: Actor, launch: Launch, guard: Guard) -> Guarded:

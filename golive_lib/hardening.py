@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from golive_lib.acting import applying
 from golive_lib.errors import DatabaseError, GoliveError, QueryFailed, SettingsError
-from golive_lib.formats import duration, number
+from golive_lib.formats import duration, number, sums
 from golive_lib.guards import (
     FOLDER,
     TOGETHER,
@@ -22,7 +22,6 @@ from golive_lib.guards import (
     plain,
     real_effects,
     standings,
-    sums,
     window,
 )
 from golive_lib.marks import prove_marks
@@ -112,7 +111,9 @@ def _hindering(launch: Launch, snapshot: Snapshot, in_force: Sequence[Guard]) ->
     """Say which policies in force would have stopped customers: a payment must pass every one of them."""
     for effect in real_effects(effects(launch, snapshot, in_force)) if in_force else ():
         if effect.stopped and effect.policy != TOGETHER:
-            detail = f"is in force and would have stopped {effect} of the last {_lookback(launch)}"
+            detail = (
+                f"is in force and would have stopped {effect} of the last {duration(launch.plan.hardening.lookback)}"
+            )
             yield Point(
                 f"{effect.policy}: customers", Status.RED, detail, f"golive harden --undo --execute {effect.policy}"
             )
@@ -146,7 +147,7 @@ def _refused(actor: Actor, launch: Launch, required: Sequence[Guard], lately: Ma
 
 
 def _paid(launch: Launch, snapshot: Snapshot) -> list[Point]:
-    what = f"payments of the last {_lookback(launch)}"
+    what = f"payments of the last {duration(launch.plan.hardening.lookback)}"
     try:
         found = launch.ask(snapshot, f"{FOLDER}facts/by_tests", **window(launch, snapshot.clock.now))
     except QueryFailed as failure:
@@ -156,15 +157,12 @@ def _paid(launch: Launch, snapshot: Snapshot) -> list[Point]:
     payments, by_tests, for_real = (int(found[name].sum()) for name in ("payments", "by_tests", "for_real"))
     if for_real:
         lost = found[found["for_real"] > 0]
-        detail = f"{number(for_real)} went through for a test account, not in test mode: {sums(lost, 'amount')}"
+        worth = sums(lost["currency"], lost["amount"])
+        detail = f"{number(for_real)} went through for a test account, not in test mode: {worth}"
         return [Point(what, Status.RED, detail, "refund them, and find who uses these accounts")]
     theirs = f"({number(by_tests)} are theirs, in test mode or not paid)"
     detail = f"none of {number(payments)} went through for a test account {theirs}"
     return [Point(what, Status.GREEN, detail)]
-
-
-def _lookback(launch: Launch) -> str:
-    return duration(launch.plan.hardening.lookback.total_seconds() * 1000)
 
 
 @dataclass(frozen=True)

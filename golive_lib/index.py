@@ -19,7 +19,8 @@ from jinja2 import Environment, FileSystemLoader
 
 from golive_lib import show
 from golive_lib.errors import ReportError
-from golive_lib.export import TEMPLATES, script_source
+from golive_lib.export import TEMPLATES, policy, script_source, text
+from golive_lib.formats import duration, moment, plain
 from golive_lib.page import headline
 from golive_lib.records import history
 from golive_lib.trends import FAILED, badge_of, group_of, trends, word_of
@@ -68,13 +69,13 @@ def refresh_index(outputs: Path) -> Path:
     return target
 
 
-def index_of(history: History, now: datetime | None = None) -> str:
+def index_of(history: History) -> str:
     """Return the index of all runs, in the zone of the newest that judged; files that were pruned are not linked to."""
     judged = (record for record in history.records if record.judged_at)  # one that crashed knows of no launch
     newest = max(judged, key=lambda record: record.started_at, default=None)
     gone = {"html": None, "ipynb": None, "pruned": True}
     records = [vars(r) | gone if r.run_id in history.pruned else vars(r) for r in history.records]
-    return index_html(records, ZoneInfo(newest.zone) if newest else UTC, now, problem=history.problem)
+    return index_html(records, ZoneInfo(newest.zone) if newest else UTC, problem=history.problem)
 
 
 def index_html(
@@ -89,7 +90,7 @@ def index_html(
     newest = sorted(records, key=lambda record: datetime.fromisoformat(record["started_at"]), reverse=True)
     changed = _changed(newest)
     rows = [_row(record, tz, record["run_id"] in changed) for record in newest[:MOST]]
-    script = _text("index/index.js")
+    script = text("index/index.js")
     return (
         _environment()
         .get_template("index.html.j2")
@@ -102,12 +103,9 @@ def index_html(
             trends=trends(newest, tz, now or datetime.now(UTC)),
             notebooks=sorted({row.notebook for row in rows}),
             statuses=[word for word in (*Status, FAILED) if any(row.status == word for row in rows)],
-            css=show.CSS + _text("page.css") + _text("index/index.css"),
+            css=show.CSS + text("page.css") + text("index/index.css"),
             script=script,
-            policy=(
-                f"default-src 'none'; script-src {script_source(script.encode())}; style-src 'unsafe-inline'; "
-                "img-src data:; base-uri 'none'; form-action 'none'"
-            ),
+            policy=policy(script_source(script.encode())),
         )
     )
 
@@ -136,13 +134,13 @@ def _row(record: Mapping[str, Any], tz: tzinfo, changed: bool) -> _Row:
     return _Row(
         run_id=record["run_id"],
         notebook=record["notebook"],
-        started=show.moment(datetime.fromisoformat(record["started_at"]), tz),
+        started=moment(datetime.fromisoformat(record["started_at"]), tz),
         iso=record["started_at"],
-        took=show.duration(None if seconds is None else seconds * 1_000),
+        took=duration(None if seconds is None else seconds * 1_000),
         status=state,
         badge=badge_of(state, word),
         sentence=headline(said) if said else "",
-        parameters=tuple((str(name), show.plain(value)) for name, value in (record.get("parameters") or {}).items()),
+        parameters=tuple((str(name), plain(value)) for name, value in (record.get("parameters") or {}).items()),
         remarks=tuple(filter(None, remarks)),
         html=record.get("html"),
         ipynb=record.get("ipynb"),
@@ -162,8 +160,3 @@ def _packed(rows: Sequence[_Row]) -> str:
 @cache
 def _environment() -> Environment:
     return Environment(loader=FileSystemLoader(TEMPLATES / "index"), autoescape=True, trim_blocks=True)
-
-
-@cache
-def _text(name: str) -> str:
-    return (TEMPLATES / name).read_text(encoding="utf-8")

@@ -109,13 +109,9 @@ def liveness(n_now: int, earlier: Sequence[int], newest_age: timedelta | None, l
     if abs(newest_age) > limit:
         where = "old" if newest_age > limit else "ahead of the clock"
         return Liveness(
-            alive=False, reason=f"stale: the newest row is {_span(newest_age)} {where}, limit {_span(limit)}"
+            alive=False, reason=f"stale: the newest row is {duration(abs(newest_age))} {where}, limit {duration(limit)}"
         )
-    return Liveness(alive=True, reason=f"the newest row is {_span(newest_age)} old")
-
-
-def _span(length: timedelta) -> str:
-    return duration(abs(length).total_seconds() * 1000)
+    return Liveness(alive=True, reason=f"the newest row is {duration(abs(newest_age))} old")
 
 
 def judge(counts: Counts, budget: Budget, live: Liveness, rule: Rule = Rule.EVIDENCE) -> Judgement:

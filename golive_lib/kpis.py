@@ -242,7 +242,7 @@ def _diluted(telemetry: Telemetry, everyone: Counts, budget: Budget, stage: Soak
     baseline = Counts(sum(telemetry.earlier), sum(telemetry.earlier_bad))
     if telemetry.control is not None or not (everyone.n and baseline.n and budget.allowed and stage.stage.share < 1):
         return None
-    return dilution(everyone, baseline, stage.stage.share, budget.allowed, budget.alpha)
+    return dilution(everyone, baseline, stage.stage.share, budget.allowed)
 
 
 def _traffic(telemetry: Telemetry, budget: Budget, stage: Soak) -> TrafficShare | None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from golive_lib.db import Clock
+    from golive_lib.clock import Clock
     from golive_lib.engines import ArchiveEngine, Asked, Engine, SparkUrl
     from golive_lib.plan import Plan
     from golive_lib.query import Param, Query

@@ -145,7 +145,7 @@ class Ledger:
             return self._last(lines), "; ".join(filter(None, (aside, lost)))
         later = [line for line in lines if self._number(line) > head.seq]
         # Written, but the head was not: the machine stopped in between. Anything else is for `verify` to find.
-        return (self._last(lines) if later and _follows(later, head) else head), aside
+        return (self._last(lines) if later and json.loads(later[0])["prev"] == head.hash else head), aside
 
     def _put_aside(self, torn: bytes) -> str:
         """Move what is left of a torn last line to a file of its own."""
@@ -228,10 +228,6 @@ def _split(content: bytes) -> tuple[list[bytes], bytes]:
 
 def _hash(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
-
-
-def _follows(later: list[bytes], head: _Head) -> bool:
-    return bool(json.loads(later[0])["prev"] == head.hash)
 
 
 def _chain_faults(entries: list[tuple[Entry, str]]) -> Iterator[str]:

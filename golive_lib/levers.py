@@ -9,20 +9,20 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golive_lib.doctor import WRITE_FLAG
 from golive_lib.errors import GoliveError, PlanError, QueryError, QueryFailed
 from golive_lib.flags import SOURCE
-from golive_lib.formats import mask
+from golive_lib.formats import cut, mask
 from golive_lib.plan import kit_folder
-from golive_lib.query import compose
+from golive_lib.query import compose, text_of
 from golive_lib.script import read_script
 from golive_lib.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from golive_lib.acting import Actor
     from golive_lib.launch import Launch
@@ -152,29 +152,19 @@ def _spelled(value: str) -> str:
         return value
 
 
-def views_file(launch: Launch) -> Path:
-    """Return the plan's file of views, beside the plan or else the kit's own; raises PlanError without one."""
+def views_script(launch: Launch) -> tuple[Script, str]:
+    """Return the plan's file of views, beside the plan or else the kit's own, cut into commands, and its SHA-256.
+
+    Raises as ``lever`` does.
+    """
     name = launch.plan.rollback.views
     if not name:
         raise PlanError(f"{launch.plan.path}: rollback.views is empty, so there is no level 2; name the file of views")
-    places = [folder / name for folder in (launch.plan.root, kit_folder())]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
+    folder = next((each for each in (launch.plan.root, kit_folder()) if (each / name).is_file()), None)
+    if folder is None:
         raise PlanError(f"{launch.plan.path}: rollback.views = {name!r}: there is no such file beside the plan")
-    return found
-
-
-def views_script(launch: Launch) -> tuple[Script, str]:
-    """Return the plan's file of views, cut into commands, and its SHA-256; raises as ``lever`` does."""
-    path = views_file(launch)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise QueryError(f"{launch.plan.rollback.views}: cannot be read as UTF-8 text: {error}") from None
-    shown = (
-        path.relative_to(launch.plan.root) if path.is_relative_to(launch.plan.root) else path.relative_to(kit_folder())
-    )
-    return read_script(text, shown), digest(text)
+    text = text_of(folder / name)
+    return read_script(text, Path(name)), digest(text)
 
 
 def views_back(launch: Launch) -> Lever:
@@ -201,8 +191,7 @@ def _views(launch: Launch, actor: Actor) -> dict[str, str]:
 
 
 def _failed(failure: QueryFailed, where: str, statement: str) -> StepFailed:
-    text = " ".join(mask(statement).split())
-    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+    shown = cut(" ".join(mask(statement).split()), _LONGEST)
     hint = f"\n  hint: {failure.hint}" if failure.hint else ""
     locked = failure.sqlstate == LOCKED
     if locked:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import shutil
+import tempfile
+from contextlib import contextmanager
 from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import AwareDatetime, ConfigDict, TypeAdapter
@@ -14,9 +19,8 @@ from pydantic.dataclasses import dataclass
 from golive_lib.errors import BackupError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
-    from pathlib import Path
 
 STRICT = ConfigDict(extra="forbid")
 PART = ".part"
@@ -220,3 +224,26 @@ def digest(path: Path) -> str:
     """Return a file's SHA-256, read in pieces; raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def workspace(folder: Path, prefix: str) -> Iterator[Path]:
+    """Give a folder in ``folder``, which is made if missing, to one run at a time; raises BackupError and OSError."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _alone(folder):
+        for left in folder.glob(f"{prefix}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as work:
+            yield Path(work)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise BackupError(f"{folder}: another run writes there now; wait for its end") from None
+    finally:
+        os.close(handle)

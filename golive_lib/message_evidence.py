@@ -20,7 +20,6 @@ from golive_lib.message_facts import (
     NoGoFacts,
     Ready,
     Rolled,
-    Step,
     SuccessFacts,
     dues,
     figures,
@@ -72,7 +71,7 @@ def _go(one: Said) -> GoFacts:
     begun, most = Asked(one.plan, "", one.history, one.now).begun, one.plan.checklist.max_age
     if (old := (begun or one.now) - ready.at) > most:
         when = "when the first stage began" if begun else "now"
-        why = f"the newest readiness run, {ready.run_id}, is {age(old)} {when}, and may be {_span(most)}"
+        why = f"the newest readiness run, {ready.run_id}, is {age(old)} {when}, and may be {duration(most)}"
         raise one.refusal(Kind.GO, why)
     if one.run.notebook == READINESS:
         return GoFacts(**one.base, stage=None, lasted=None, kpis=(), dues=(), readiness=ready, next=_to_come(one))
@@ -82,26 +81,26 @@ def _go(one: Said) -> GoFacts:
             raise one.refusal(Kind.GO, f"the launch has gone on: {run.run_id} says rollback")
     return GoFacts(
         **one.base,
-        stage=_step(one.stage),
+        stage=one.stage,
         lasted=one.lasted,
         kpis=figures(one.plan, one.judged),
         dues=dues(one.plan, one.judged),
         readiness=ready,
-        next=next(map(_step, one.plan.later(one.stage)), None),
+        next=next(iter(one.plan.later(one.stage)), None),
     )
 
 
-def _to_come(one: Said) -> Step | None:
+def _to_come(one: Said) -> Stage | None:
     """Return the stage that a readiness run lets begin: as it was asked, else what follows the stages that passed."""
     if asked := float(one.run.parameters.get("stage") or 0):
-        return _step(one.plan.stage(asked))
+        return one.plan.stage(asked)
     back = max((each.seq for each in one.history.of(ROLLBACK)), default=0)
     before = [(each.seq, run) for each, run in one.history.runs(CANARY) if back < each.seq < one.happened.seq]
     if not before:
-        return next(map(_step, one.plan.stages), None)
+        return next(iter(one.plan.stages), None)
     newest = max(before, key=lambda pair: pair[0])[1]
     stage = one.plan.stage(float(newest.facts["stage"]))
-    return next(map(_step, one.plan.later(stage)), None) if newest.verdict == Verdict.PROMOTE else _step(stage)
+    return next(iter(one.plan.later(stage)), None) if newest.verdict == Verdict.PROMOTE else stage
 
 
 def _no_go(one: Said) -> NoGoFacts:
@@ -118,8 +117,8 @@ def _hold(one: Said) -> HoldFacts:
     titles = [*(kpi.title for kpi in kpis), *(point.title for point in points)]
     named = tuple(f"{title}{mark}" for title in titles for mark in ":,")  # a reason may be several ones'
     others = tuple(reason for reason in one.judged["reasons"] if not reason.startswith(named))
-    step, open_ = _step(one.stage), not_green(points)
-    return HoldFacts(**one.base, stage=step, lasted=one.lasted, kpis=waits, points=open_, others=others)
+    open_ = not_green(points)
+    return HoldFacts(**one.base, stage=one.stage, lasted=one.lasted, kpis=waits, points=open_, others=others)
 
 
 def _escalation(one: Said) -> EscalationFacts:
@@ -128,7 +127,7 @@ def _escalation(one: Said) -> EscalationFacts:
         raise one.refusal(Kind.ESCALATION, f"{one.plan.path.name} names no 'flag' under [rollback] to turn off")
     return EscalationFacts(
         **one.base,
-        stage=_step(one.stage),
+        stage=one.stage,
         started=one.started,
         kpis=tuple(kpi for kpi in figures(one.plan, one.judged) if kpi.status == Status.RED),
         dues=tuple(due for due in dues(one.plan, one.judged) if due.status == Status.RED),
@@ -152,7 +151,7 @@ def _success(one: Said) -> SuccessFacts:
     kpis = figures(one.plan, one.judged)
     return SuccessFacts(
         **one.base,
-        stage=_step(one.stage),
+        stage=one.stage,
         lasted=one.lasted,
         kpis=kpis,
         dues=dues(one.plan, one.judged),
@@ -175,7 +174,7 @@ def _lacking(one: Said) -> list[str]:
     checks = {
         f"the last stage is one of {one.stage}, not of 100 %": one.stage.percent != 100,  # noqa: PLR2004  percent
         f"it says {run.verdict}: {run.sentence}": run.verdict != Verdict.PROMOTE,
-        f"it was green for {_span(one.lasted)}, and must be for {_span(must)}": one.lasted < must,
+        f"it was green for {duration(one.lasted)}, and must be for {duration(must)}": one.lasted < must,
         f"not green: {', '.join(red)}": bool(red),
         f"no KPI {RLS!r} was judged, so nobody can say that there was no violation": seen is None,
         f"{seen.bad if seen else 0} RLS violations were seen": bool(seen and seen.bad),
@@ -202,14 +201,6 @@ def _flags(one: Said) -> dict[str, Any]:
         "off": tuple(name for name, value in planned.items() if value is False),
         "flags_at": ready.at,
     }
-
-
-def _step(stage: Stage) -> Step:
-    return Step(stage.percent, stage.soak)
-
-
-def _span(span: timedelta) -> str:
-    return duration(span.total_seconds() * 1_000)
 
 
 _MAKERS: Mapping[Kind, Callable[[Said], Facts]] = {

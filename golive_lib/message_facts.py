@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
+from golive_lib.plan import Stage  # noqa: TC001  templates' fields are told from its own
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
@@ -26,14 +27,6 @@ class Kind(StrEnum):
     HOLD = "hold"
     ESCALATION = "escalation"
     SUCCESS = "success"
-
-
-@dataclass(frozen=True)
-class Step:
-    """A stage: its share of the traffic in percent, and how long it must stay green."""
-
-    percent: float
-    soak: timedelta
 
 
 @dataclass(frozen=True)
@@ -129,12 +122,12 @@ class Facts:
 class GoFacts(Facts):
     """The launch may go on. ``stage`` is the one that passed, None before the first; ``next`` the one to come."""
 
-    stage: Step | None
+    stage: Stage | None
     lasted: timedelta | None
     kpis: tuple[Figure, ...]
     dues: tuple[Point, ...]
     readiness: Ready
-    next: Step | None
+    next: Stage | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,14 +135,14 @@ class NoGoFacts(Facts):
     """The launch may not begin: ``readiness`` says what is to be mended, ``next`` is the stage that waits."""
 
     readiness: Ready
-    next: Step | None
+    next: Stage | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class HoldFacts(Facts):
     """The launch waits: for KPIs, due events or readiness items that are not green, or what ``others`` say."""
 
-    stage: Step | None
+    stage: Stage | None
     lasted: timedelta | None
     kpis: tuple[Figure, ...]
     points: tuple[Point, ...]
@@ -160,7 +153,7 @@ class HoldFacts(Facts):
 class EscalationFacts(Facts):
     """A stage is red by ``kpis`` and ``dues``: ``action`` is what is done, ``rolled`` what is on record of it."""
 
-    stage: Step
+    stage: Stage
     started: datetime
     kpis: tuple[Figure, ...]
     dues: tuple[Point, ...]
@@ -176,7 +169,7 @@ class SuccessFacts(Facts):
     readiness run saw them at ``flags_at``; without such a run there are none.
     """
 
-    stage: Step
+    stage: Stage
     lasted: timedelta
     kpis: tuple[Figure, ...]
     dues: tuple[Point, ...]
@@ -184,15 +177,6 @@ class SuccessFacts(Facts):
     features: tuple[str, ...]
     off: tuple[str, ...]
     flags_at: datetime | None
-
-
-FACTS: Mapping[Kind, type[Facts]] = {
-    Kind.GO: GoFacts,
-    Kind.NO_GO: NoGoFacts,
-    Kind.HOLD: HoldFacts,
-    Kind.ESCALATION: EscalationFacts,
-    Kind.SUCCESS: SuccessFacts,
-}
 
 
 def not_green(points: tuple[Point, ...]) -> tuple[Point, ...]:

@@ -14,7 +14,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from golive_lib.errors import PlanError
 from golive_lib.formats import mask, number
-from golive_lib.message_facts import FACTS, Kind, field_names
+from golive_lib.message_facts import field_names
 from golive_lib.message_words import Words, read_words
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-    from golive_lib.message_facts import Facts
+    from golive_lib.message_facts import Facts, Kind
     from golive_lib.plan import Plan
 
 KIT = Path(__file__).parent / "templates" / "messages"
@@ -142,8 +142,3 @@ def _place(error: Exception, name: str) -> tuple[str, int | str]:
     """Return the template's file and line that an error comes from."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".j2")]
     return (frames[-1].filename, frames[-1].lineno or "?") if frames else (name, "?")
-
-
-def fields_of(kind: Kind) -> str:
-    """Name the fields that a template of this kind may use."""
-    return ", ".join(field_names(FACTS[kind]))

@@ -101,7 +101,7 @@ class Words:
             "time": clock.split(" ", 1)[0],
             "zone": f"{place} ({offset}" if offset else place,
         }
-        return _filled(self.say["moment"], said)
+        return re.sub(r"\{(\w+)\}", lambda found: said.get(found[1], found[0]), self.say["moment"])
 
     def value(self, found: Any, *, markdown: bool) -> str:  # noqa: ANN401  a template's value may be anything
         """Return a value on one line, isolated where its script runs against the language's, its marks escaped."""
@@ -136,10 +136,6 @@ def _latin_isolated(text: str) -> str:
         elif not depth:
             pieces[i] = _LEFT.sub(lambda found: f"{LRI}{found[0]}{PDI}", piece)
     return "".join(pieces)
-
-
-def _filled(pattern: str, said: Mapping[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda found: said.get(found[1], found[0]), pattern)
 
 
 def _locale(language: str, zone: ZoneInfo) -> Locale:

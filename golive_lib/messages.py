@@ -90,6 +90,7 @@ def write(
     try:
         sent.extend(_sent(target, letter, past, post or Post()) for target in targets for letter in letters)
     finally:  # what was sent before a Ctrl-C is recorded as well
+        hashes = {letter.language: _hash(letter) for letter in letters}
         data = {
             "launch": launch.plan.name,
             "database": str(launch.database.url),
@@ -98,7 +99,7 @@ def write(
             "languages": list(spoken),
             "run_id": facts.run_id,
             "files": {path.name: sha256(path.read_bytes()).hexdigest() for path in files},
-            "sent": [asdict(one) | _proof(one, letters) for one in sent],
+            "sent": [asdict(one) | {"sha256": hashes[one.language]} for one in sent],
         }
         Ledger(where, say).append(MESSAGE, data)
     return Message(made, facts.run_id, letters, files, tuple(sent))
@@ -183,10 +184,6 @@ def _took(each: history.Happened, target: Target, letter: Letter) -> bool:
     return any(
         one.get("target") == target.name and one.get("ok") and one.get("sha256") == _hash(letter) for one in sent
     )
-
-
-def _proof(one: Sent, letters: tuple[Letter, ...]) -> dict[str, str]:
-    return {"sha256": next(_hash(letter) for letter in letters if letter.language == one.language)}
 
 
 def _hash(letter: Letter) -> str:

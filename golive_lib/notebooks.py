@@ -52,14 +52,11 @@ def parameters(path: Path) -> tuple[Parameter, ...]:
 
     Raises ReportError when it is no notebook or no cell carries the tag ``parameters``.
     """
-    import nbformat  # noqa: PLC0415  half a second that commands without notebooks need not wait
-    from papermill import inspect_notebook  # noqa: PLC0415  likewise
+    from papermill import inspect_notebook  # noqa: PLC0415  half a second that commands without notebooks need not wait
 
-    try:
-        notebook = nbformat.read(path, as_version=4)
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{path}: cannot be read as a notebook: {error}") from None
-    if not any("parameters" in cell.metadata.get("tags", []) for cell in notebook.cells):
+    from golive_lib.outcomes import read_notebook  # noqa: PLC0415  likewise
+
+    if not any("parameters" in cell.metadata.get("tags", []) for cell in read_notebook(path).cells):
         raise ReportError(f"{path}: no cell is tagged 'parameters'; tag the one that sets the defaults")
     found = inspect_notebook(path).values()
     return tuple(

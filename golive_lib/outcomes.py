@@ -32,15 +32,21 @@ def outcome_of(notebook: NotebookNode) -> tuple[dict[str, Any] | None, str | Non
     return found[0], None
 
 
+def read_notebook(path: Path) -> NotebookNode:
+    """Read a notebook; raises ReportError for a file that is none."""
+    try:
+        notebook: NotebookNode = nbformat.read(path, as_version=4)
+    except (OSError, ValueError) as broken:
+        raise ReportError(f"{path}: cannot be read as a notebook: {broken}") from None
+    return notebook
+
+
 def verdict_of(path: Path) -> tuple[str, int]:
     """Return what an executed notebook says in a sentence, and the exit code for it; a crash is 1.
 
     Raises ReportError for a file that is no notebook.
     """
-    try:
-        notebook = nbformat.read(path, as_version=4)
-    except (OSError, ValueError) as broken:
-        raise ReportError(f"{path}: cannot be read as a notebook: {broken}") from None
+    notebook = read_notebook(path)
     raised = [o for cell in notebook.cells for o in cell.get("outputs", []) if o["output_type"] == "error"]
     if raised:
         return f"{path.name}: {raised[0]['ename']}: {raised[0]['evalue']}", CRASHED

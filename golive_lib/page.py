@@ -115,7 +115,8 @@ def _cell(cell: NotebookNode, *, failed: bool) -> Iterator[Block]:
         yield from (block for output in _joined(cell.outputs) for block in _output(output))
         label = "Parameters" if tags & _PARAMETER_TAGS else "SQL & code"
         skipped = failed and cell.execution_count is None
-        yield Block("code", _highlighted(cell.source), label=f"{label} (not run)" if skipped else label)
+        shown = str(Highlight2HTML(pygments_lexer="python3")(cell.source))
+        yield Block("code", shown, label=f"{label} (not run)" if skipped else label)
 
 
 def _folded(blocks: Sequence[Block]) -> list[Block]:
@@ -283,10 +284,6 @@ def _numbered(blocks: Sequence[Block]) -> Iterator[Block]:
     for block in blocks:
         count += block.kind == "figure"
         yield replace(block, number=count) if block.kind == "figure" else block
-
-
-def _highlighted(source: str) -> str:
-    return str(Highlight2HTML(pygments_lexer="python3")(source))
 
 
 def _terminal(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -134,11 +135,6 @@ class Performance(Section):
     ticket: str | None
 
     @property
-    def due(self) -> bool:
-        """Whether a ticket is due."""
-        return self.ticket is not None
-
-    @property
     def proof(self) -> Proof:
         """The points with the suspects' figures; performance by itself is never red."""
         tables = {f"{what[0].upper()}{what[1:]}": found.shown for what, found in self.suspects.items()}
@@ -182,7 +178,7 @@ def _young(point: Point, days: float, *, copied: bool) -> Point:
         return replace(
             point, detail=f"{point.detail}; this is a copy with a pinned clock, so there is nothing to count"
         )
-    detail = f"{point.detail}, but that is all it has counted: {_days(days)}"
+    detail = f"{point.detail}, but that is all it has counted: {duration(timedelta(days))}"
     return Point(point.what, Status.AMBER, detail, "ask again once it has counted for a day")
 
 
@@ -236,14 +232,10 @@ def _counted(launch: Launch, snapshot: Asked, given: dict[str, str]) -> tuple[Po
             what, Status.UNKNOWN, f"no table in {given['schemas'] or 'no schema'}", "see [backup] schemas"
         ), 0.0
     days = float(row["days"])
-    detail = f"counted since {moment(row['counted_since'], launch.zone)}, for {_days(days)}"
+    detail = f"counted since {moment(row['counted_since'], launch.zone)}, for {duration(timedelta(days))}"
     young = "" if days >= WEEK else ", too short to call an index unused"
     large = f"; {number(row['large'])} of {number(row['tables'])} tables have 10,000 rows or more"
     return Point(what, Status.GREEN, detail + young + large), days
-
-
-def _days(days: float) -> str:
-    return duration(days * 86_400_000)
 
 
 def _statements(launch: Launch, snapshot: Asked) -> tuple[str, pd.DataFrame]:

@@ -15,8 +15,7 @@ from pydantic.dataclasses import dataclass
 
 from golive_lib.errors import PlanError
 from golive_lib.formats import Brief
-from golive_lib.plan_aftercare import AftercareRules
-from golive_lib.plan_night import ChecklistRules, MessageRules, RollbackRules
+from golive_lib.plan_night import AftercareRules, ChecklistRules, MessageRules, RollbackRules, Scheduled
 from golive_lib.plan_readiness import (
     ApiRules,
     ArchiveRules,
@@ -28,7 +27,6 @@ from golive_lib.plan_readiness import (
     SecretRules,
     StorageRules,
 )
-from golive_lib.plan_schedule import Scheduled
 from golive_lib.plan_types import STRICT, Duration, Identifier, Instant, Lasting, Share, Zone
 from golive_lib.verdicts import Rule
 
@@ -117,7 +115,7 @@ class Due:
     query: str
     at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
     expected: Annotated[int, Field(gt=0)]
-    grace: Duration
+    grace: Annotated[Duration, Field(lt=timedelta(days=1))]
     noun: str = "items"
 
 

@@ -1,4 +1,4 @@
-"""What a launch plan says about the night itself: how to roll back, whom to tell, and how old a tick may be."""
+"""What a launch plan says about the night and after it: rolling back, messages, ticks, the day after, repeated runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from golive_lib.plan_types import STRICT, Lasting
+from golive_lib.plan_types import STRICT, Lasting, Share
 
 DAY = timedelta(days=1)
 Language = Literal["en", "ar"]
@@ -52,3 +52,30 @@ class ChecklistRules:
     """How old the evidence of an item may be when the launch begins, and for how long after it."""
 
     max_age: Lasting = DAY
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class AftercareRules:
+    """The hours before the report that it judges, and its limits.
+
+    A payment pending for longer than ``pending_after`` has grown old. Red is a share of bookings paid that is proven to
+    have dropped by more than ``conversion_drop``. A reader talks for less than ``idle`` or more than ``overloaded`` of
+    the hours they offer; at most ``unmet`` of those who ask for a reader may find none. ``recordings`` are drawn with
+    ``seed``, so that the same ones come again.
+    """
+
+    window: Lasting = DAY
+    pending_after: Lasting = timedelta(hours=1)
+    conversion_drop: Share = 0.05
+    idle: Share = 0.05
+    overloaded: Share = 0.85
+    unmet: Share = 0.05
+    recordings: Annotated[int, Field(gt=0, le=10_000)] = 60
+    seed: int = 1
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Scheduled:
+    """How often a notebook runs by itself: the canary while a stage lasts, any other always."""
+
+    every: Lasting

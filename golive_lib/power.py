@@ -12,8 +12,11 @@ from scipy.special import betainc, betaincc, betaincinv
 from golive_lib.evidence import log_e_over, log_e_under, log_threshold
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike
 
+    from golive_lib.evidence import Floats
     from golive_lib.judge import Budget
 
 # Past this many events a KPI is called undecidable: at one a second that is thirty years.
@@ -122,34 +125,27 @@ def _check(n: int, budget: Budget, power: float) -> None:
 
 def _least_bad(n: int, budget: Budget) -> int | None:
     """Return the fewest bad events among ``n`` that prove the share over the limit."""
-    low, high = math.floor(n * budget.allowed), n
-    if not _over(n, high, budget):
-        return None
-    while high - low > 1:
-        half = (low + high) // 2
-        low, high = (low, half) if _over(n, half, budget) else (half, high)
-    return high
+    return _edge(n, math.floor(n * budget.allowed), n, log_e_over, budget)
 
 
 def _most_bad(n: int, budget: Budget) -> int | None:
     """Return the most bad events among ``n`` that prove the share under the limit."""
-    low, high = 0, math.ceil(n * budget.allowed)
-    if not _under(n, low, budget):
+    return _edge(0, math.ceil(n * budget.allowed), n, log_e_under, budget)
+
+
+def _edge(proves: int, not_: int, n: int, log_e: Callable[..., Floats], budget: Budget) -> int | None:
+    """Return the last number of bad events that proves something, on the way to one that does not; None without."""
+
+    def proven(bad: int) -> bool:
+        found = log_e(n / budget.clustering, bad / budget.clustering, budget.allowed)
+        return bool(found >= log_threshold(budget.alpha))
+
+    if not proven(proves):
         return None
-    while high - low > 1:
-        half = (low + high) // 2
-        low, high = (half, high) if _under(n, half, budget) else (low, half)
-    return low
-
-
-def _over(n: int, bad: int, budget: Budget) -> bool:
-    log_e = log_e_over(n / budget.clustering, bad / budget.clustering, budget.allowed)
-    return bool(log_e >= log_threshold(budget.alpha))
-
-
-def _under(n: int, bad: int, budget: Budget) -> bool:
-    log_e = log_e_under(n / budget.clustering, bad / budget.clustering, budget.allowed)
-    return bool(log_e >= log_threshold(budget.alpha))
+    while abs(proves - not_) > 1:
+        half = (proves + not_) // 2
+        proves, not_ = (half, not_) if proven(half) else (proves, half)
+    return proves
 
 
 def _power(n: int, share: float, budget: Budget) -> float:

@@ -40,20 +40,14 @@ class Sample:
     rows: int
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What the client and anon read of others' rows, and the client of their own; None where they have none."""
+def verdict(owned: Owned, sample: Sample, client: Seen, anon: Seen, own: Seen | None) -> tuple[Status, str, str]:
+    """Return the status, what was seen, and how to mend it.
 
-    client: Seen
-    anon: Seen
-    own: Seen | None
-
-
-def verdict(owned: Owned, sample: Sample, reading: Reading) -> tuple[Status, str, str]:
-    """Return the status, what was seen, and how to mend it."""
+    ``client`` and ``anon`` are what they read of others' rows, ``own`` what the client does of their own, if any.
+    """
     of = f"{many(sample.rows)} rows of {sample.others} other clients"
     who = f"client {mask(sample.client)}"
-    seen = ((who, reading.client), ("anon", reading.anon))
+    seen = ((who, client), ("anon", anon))
     leaks = [f"{name} reads {many(each.rows)} of {of}" for name, each in seen if each.rows]
     if leaks:
         fix = f"see the policies of {owned.name}: run 'golive rls'"
@@ -61,10 +55,10 @@ def verdict(owned: Owned, sample: Sample, reading: Reading) -> tuple[Status, str
     if unsure := [f"{name}: {each}" for name, each in seen if each.reason]:
         fix = f"mend the policy; if it was stopped, index {owned.column} or raise rls.probe_timeout"
         return Status.UNKNOWN, "; ".join(unsure), fix
-    if unlike := _unlike(who, reading.own):
+    if unlike := _unlike(who, own):
         fix = f"see what the policies of {owned.name} ask of a token beside its sub: run 'golive rls'"
         return Status.UNKNOWN, unlike, fix
-    return Status.GREEN, f"{who} {_does(reading.client)} and anon {_does(reading.anon)}, of {of}", ""
+    return Status.GREEN, f"{who} {_does(client)} and anon {_does(anon)}, of {of}", ""
 
 
 def _unlike(who: str, own: Seen | None) -> str:

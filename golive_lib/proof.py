@@ -14,7 +14,7 @@ from golive_lib.verdicts import Outcome, Status, Verdict, gate, worst
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from golive_lib.db import Clock
+    from golive_lib.clock import Clock
 
 DETAILED = 3  # open items that a sentence can still explain; more are named, and the table explains them
 _WORDS = {Status.RED: "Red", Status.AMBER: "Open", Status.UNKNOWN: "Not proven"}
@@ -132,11 +132,6 @@ class Proofs(Brief):
 
     def _ipython_key_completions_(self) -> list[str]:
         return [proof.key for proof in getattr(self, "proofs", ())]  # IPython may ask one that is not made yet
-
-    @property
-    def in_short(self) -> str:
-        """The verdict and its sentence."""
-        return self.outcome.in_short
 
     @property
     def outcome(self) -> Outcome:

@@ -9,16 +9,15 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from golive_lib.proof import Proofs
-from golive_lib.show import Html, moment, table, verdict_banner
+from golive_lib.show import Html, joined, line, table, verdict_banner
 from golive_lib.verdicts import Status
-from golive_lib.views import Finding
+from golive_lib.views import Finding, facts
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
     from golive_lib.proof import Proof
     from golive_lib.rls import Coverage
-    from golive_lib.verdicts import Outcome
 
 LONGEST = 50  # rows of a table that stands behind a proof
 BRIEF = 2  # points of an item named in the list; all are in its section
@@ -29,17 +28,9 @@ def verdict(judged: Proofs | Coverage) -> Finding:
     """Return what the list says as a whole, or whether row level security is whole."""
     outcome = judged.outcome
     word = judged.words.get(outcome.verdict) if isinstance(judged, Proofs) else None
-    banner = verdict_banner(outcome.verdict, outcome.sentence, _facts(judged, outcome), word)
+    known = facts(outcome, judged.clock, judged.launch, judged.database)
+    banner = verdict_banner(outcome.verdict, outcome.sentence, known, word)
     return Finding(outcome, banner, judged.record())
-
-
-def _facts(judged: Proofs | Coverage, outcome: Outcome) -> dict[str, str]:
-    at = moment(outcome.at, ZoneInfo(outcome.zone))
-    return {
-        "Judged at": at + judged.clock.note,
-        "Launch": judged.launch,
-        "Database": judged.database,
-    }
 
 
 def items(list_: Proofs) -> Html:
@@ -60,19 +51,19 @@ def to_mend(list_: Proofs) -> Html:
         if point.status is status
     ]
     if not rows:
-        return Html('<p class="gl">Nothing: every point is green.</p>', "Nothing: every point is green.")
+        return line("Nothing: every point is green.")
     frame = pd.DataFrame(rows, columns=["what", "status", "finding", "what to do"])
     return table(frame, caption="What stands in the way, the worst first", status_column="status", max_rows=LONGEST)
 
 
 def item(list_: Proofs, key: str) -> Html:
     """Return one item: its points, and the figures behind them."""
-    return _joined(_pieces(list_[key], ZoneInfo(list_.zone)))
+    return joined(*_pieces(list_[key], ZoneInfo(list_.zone)))
 
 
-def proof(one: Proof, *, tz: tzinfo = UTC) -> Html:
+def proof(one: Proof) -> Html:
     """Return an item by itself: its points, and the figures behind them."""
-    return _joined(_pieces(one, tz))
+    return joined(*_pieces(one, UTC))
 
 
 def _pieces(item: Proof, zone: tzinfo) -> list[Html]:
@@ -80,7 +71,3 @@ def _pieces(item: Proof, zone: tzinfo) -> list[Html]:
     shown = table(points, caption=f"{item.title}: what was looked at", status_column="status", max_rows=LONGEST)
     behind = {caption: frame.drop(columns=_SAID, errors="ignore") for caption, frame in item.tables.items()}
     return [shown, *(table(frame, caption=caption, tz=zone, max_rows=LONGEST) for caption, frame in behind.items())]
-
-
-def _joined(pieces: list[Html]) -> Html:
-    return Html("".join(piece.markup for piece in pieces), "\n\n".join(piece.text for piece in pieces))

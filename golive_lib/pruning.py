@@ -13,7 +13,7 @@ import fasteners
 from golive_lib.errors import ReportError
 from golive_lib.index import refresh_index
 from golive_lib.ledger import Ledger
-from golive_lib.records import PRUNE, RUN, history, ledger_records
+from golive_lib.records import PRUNE, RUN, ledger_history
 from golive_lib.settings import place_of
 
 if TYPE_CHECKING:
@@ -46,19 +46,21 @@ def plan_pruning(outputs: Path, *, keep: int, older_than: timedelta | None, now:
     """
     entries = Ledger(outputs).entries()
     named = {str(entry.data["run_id"]) for entry in entries if entry.kind != RUN and "run_id" in entry.data}
-    runs = sorted(ledger_records(outputs), key=lambda record: record.started_at, reverse=True)
+    kept = ledger_history(outputs)
+    runs = sorted(kept.records, key=lambda record: record.started_at, reverse=True)
     there = [record for record in runs if (outputs / record.run_id).is_dir()]
-    gone = history(outputs).pruned
     oldest = (now or datetime.now(UTC)) - older_than if older_than else None
     old = {
         record.run_id
         for place, record in enumerate(there)
         if place >= keep or (oldest and datetime.fromisoformat(record.started_at) < oldest)
     }
-    evidence = (_newest_of_each(there) | named) - gone
-    going = tuple(record.run_id for record in there if record.run_id in (old | gone) - evidence)
-    leftovers = tuple(_leftovers(outputs))
-    size = sum(_bytes(folder) for folder in (*(outputs / run_id for run_id in going), *leftovers))
+    evidence = (_newest_of_each(there) | named) - kept.pruned
+    going = tuple(record.run_id for record in there if record.run_id in (old | kept.pruned) - evidence)
+    hidden = (folder for folder in sorted(outputs.glob(".2*Z-*")) if folder.is_dir())
+    leftovers = tuple(folder for folder in hidden if _abandoned(folder))
+    folders = (*(outputs / run_id for run_id in going), *leftovers)
+    size = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
     return Pruning(going, leftovers, size, len(there) - len(going), len(old & evidence))
 
 
@@ -93,13 +95,9 @@ def _newest_of_each(runs: Sequence[RunRecord]) -> set[str]:
     return set(newest.values())
 
 
-def _leftovers(outputs: Path) -> Iterator[Path]:
-    """Give the hidden folders of runs that no living process holds."""
-    yield from (folder for folder in sorted(outputs.glob(".2*Z-*")) if folder.is_dir() and _abandoned(folder))
-
-
 def _abandoned(folder: Path) -> bool:
-    path = _lock(folder)
+    """Say whether no living process holds a run's hidden folder."""
+    path = folder.with_name(f"{folder.name}.lock")
     if not path.exists():
         return True
     lock = fasteners.InterProcessLock(path)
@@ -110,17 +108,9 @@ def _abandoned(folder: Path) -> bool:
     return True
 
 
-def _lock(folder: Path) -> Path:
-    return folder.with_name(f"{folder.name}.lock")
-
-
 def _removed(folders: Iterable[Path]) -> Iterator[Path]:
     """Remove folders; give those that are still there."""
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
         if folder.exists():
             yield folder
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

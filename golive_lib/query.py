@@ -76,9 +76,8 @@ def parse(text: str, *, name: str, path: Path) -> Query:
     allowed = SOURCE_KEYS if is_source else tuple(key for key in KEYS if key != "columns")
     for key, (_, at) in header.items():
         if key not in allowed:
-            raise QueryError(
-                f"{path}:{at}: unknown header key {key!r}; a {_kind(is_source)} knows {', '.join(allowed)}"
-            )
+            kind = "source" if is_source else "query"
+            raise QueryError(f"{path}:{at}: unknown header key {key!r}; a {kind} knows {', '.join(allowed)}")
     required = ("title", "columns") if is_source else ("title",)
     for key in required:
         if key not in header:
@@ -100,10 +99,6 @@ def parse(text: str, *, name: str, path: Path) -> Query:
     )
     _check_params_used(query)
     return query
-
-
-def _kind(is_source: bool) -> str:
-    return "source" if is_source else "query"
 
 
 def _header(text: str, path: Path) -> tuple[dict[str, tuple[str, int]], int]:
@@ -196,10 +191,11 @@ def load(folders: Iterable[Path]) -> dict[str, Query]:
             name = path.relative_to(folder).with_suffix("").as_posix()
             if not _NAME.fullmatch(name):
                 raise QueryError(f"{path}: a query's path is lower case letters, digits and _ in one folder or more")
-            query = parse(_text(path), name=name, path=_shown(path))
+            query = parse(text_of(path), name=name, path=_shown(path))
             replaced = catalog.get(name)
             if replaced and replaced.columns != query.columns:
-                raise QueryError(f"{path}: its columns must be those of {replaced.path}: {_spelled(replaced.columns)}")
+                columns = ", ".join(map(" ".join, replaced.columns))
+                raise QueryError(f"{path}: its columns must be those of {replaced.path}: {columns}")
             if replaced and replaced.expect and not query.expect:
                 raise QueryError(f"{path}: {replaced.path} is a check; without '-- expect:' it would judge nothing")
             catalog[name] = query
@@ -208,7 +204,8 @@ def load(folders: Iterable[Path]) -> dict[str, Query]:
     return catalog
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """Return a file's text; raises QueryError."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -221,10 +218,6 @@ def _shown(path: Path) -> Path:
         if path.resolve().is_relative_to(base):
             return path.resolve().relative_to(base)
     return path
-
-
-def _spelled(columns: tuple[tuple[str, str], ...]) -> str:
-    return ", ".join(" ".join(column) for column in columns)
 
 
 def _check_sources(query: Query, catalog: Mapping[str, Query]) -> None:

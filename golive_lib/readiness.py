@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from golive_lib.backup import prove_backup
+from golive_lib.clock import Clock
 from golive_lib.contracts import prove_contracts
 from golive_lib.credentials import prove_secrets
-from golive_lib.db import Clock
 from golive_lib.flags import prove_flags
 from golive_lib.hardening import prove_test_accounts
 from golive_lib.launch import SAMPLE

@@ -106,15 +106,15 @@ def history(outputs: Path) -> History:
 
     A record that cannot be read is listed as failed, and one of a newer golive as unknown; neither is left out.
     """
-    kept = _kept(outputs)
+    kept = ledger_history(outputs)
     known = {record.run_id for record in kept.records}
     folders = (folder for folder in outputs.glob("[!.]*-*-*") if folder.name not in known)
     strays = (_stray(folder / RECORD) for folder in folders if (folder / RECORD).is_file())
     return replace(kept, records=(*kept.records, *strays))
 
 
-def _kept(outputs: Path) -> History:
-    """Return what the ledger alone tells."""
+def ledger_history(outputs: Path) -> History:
+    """Return what the ledger alone tells; when it cannot be read, no runs and why."""
     try:
         entries = Ledger(outputs).entries(RUN, PRUNE)
     except LedgerError as error:
@@ -130,11 +130,6 @@ def read_records(outputs: Path, notebook: str = "*") -> list[RunRecord]:
         return list(every)
     # Of a run whose record cannot be read only the folder's name tells which notebook it was.
     return [record for record in every if record.notebook == notebook or f"-{notebook}-" in record.notebook]
-
-
-def ledger_records(outputs: Path) -> list[RunRecord]:
-    """Return the runs that the ledger holds; when it cannot be read, none: their folders tell of them."""
-    return list(_kept(outputs).records)
 
 
 def recorded(entry: Entry) -> RunRecord:
@@ -183,7 +178,7 @@ def audit(outputs: Path) -> Audit:
 
 def published_faults(outputs: Path) -> tuple[str, ...]:
     """Name the published files that are not as they were, and the runs that the ledger does not know."""
-    kept = _kept(outputs)
+    kept = ledger_history(outputs)
     runs = (record for record in kept.records if record.run_id not in kept.pruned)
     faults = [fault for record in runs for fault in file_faults(outputs, record)]
     known = {record.run_id for record in kept.records}

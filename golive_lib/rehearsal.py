@@ -7,17 +7,18 @@ import secrets
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
 from pydantic import TypeAdapter
 
-from golive_lib.db import CONNECT_TIMEOUT_S, Database, unreachable
+from golive_lib.acting import connected
+from golive_lib.db import Database, unreachable
 from golive_lib.dump import Progress, count, objects, system, tables
 from golive_lib.errors import BackupError, DatabaseError, QueryFailed
-from golive_lib.manifest import Extension, Manifest, Rehearsal, digest, write_manifest
+from golive_lib.manifest import Extension, Manifest, Rehearsal, file_fault, write_manifest
 from golive_lib.pg_tools import Tools, contents, find_tools, run
 from golive_lib.plan import DatabaseRules
 from golive_lib.settings import SCRATCH_URL, parse_url
@@ -36,14 +37,6 @@ MOST_JOBS = 4
 _PATIENT = TypeAdapter(DatabaseRules).validate_json('{"statement_timeout": "2h"}')
 
 
-@dataclass(frozen=True)
-class _Scratch:
-    """An empty database to restore into, and which server it is on."""
-
-    url: DatabaseUrl
-    server: str
-
-
 def rehearse(launch: Launch, manifest: Manifest, folder: Path, progress: Callable[[Progress], None]) -> Manifest:
     """Restore a dump into a scratch database, compare it, and return the manifest with what came back.
 
@@ -57,13 +50,13 @@ def rehearse(launch: Launch, manifest: Manifest, folder: Path, progress: Callabl
     total = len(manifest.tables)
     progress(Progress("preparing a scratch server", 0, total))
     started = time.monotonic()
-    with _scratch(launch, manifest) as scratch:
-        lacking = _prepare(scratch.url, manifest)
+    with _scratch(launch, manifest) as (scratch, server):
+        lacking = _prepare(scratch, manifest)
         progress(Progress("restoring", 0, total))
-        errors = _restore(tools, dump, scratch.url, lambda what, done: progress(Progress(what, done, total)))
+        errors = _restore(tools, dump, scratch, lambda what, done: progress(Progress(what, done, total)))
         found, kinds = _compare(launch, manifest, scratch, progress)
         rehearsal = Rehearsal(
-            server=scratch.server,
+            server=server,
             seconds=round(time.monotonic() - started, 2),
             tables=found,
             objects=kinds,
@@ -78,18 +71,13 @@ def rehearse(launch: Launch, manifest: Manifest, folder: Path, progress: Callabl
 
 def verify(dump: Path, manifest: Manifest) -> None:
     """Raise BackupError unless a dump is, byte for byte, the one of its manifest."""
-    try:
-        size = dump.stat().st_size
-        if size != manifest.bytes:
-            raise BackupError(f"{dump.name} has {size:,} bytes, its manifest says {manifest.bytes:,}")
-        if digest(dump) != manifest.sha256:
-            raise BackupError(f"{dump.name} has changed since it was dumped: its SHA-256 is not the manifest's")
-    except OSError as error:
-        raise BackupError(f"{dump.name} cannot be read: {error.strerror}") from None
+    if fault := file_fault(dump, manifest.sha256):
+        raise BackupError(f"{dump.name} {fault}")
 
 
 @contextmanager
-def _scratch(launch: Launch, manifest: Manifest) -> Iterator[_Scratch]:
+def _scratch(launch: Launch, manifest: Manifest) -> Iterator[tuple[DatabaseUrl, str]]:
+    """Give an empty database to restore into, and say which server it is on."""
     if given := launch.env.get(SCRATCH_URL):
         with _own(launch, parse_url(given), manifest) as scratch:
             yield scratch
@@ -101,16 +89,16 @@ def _scratch(launch: Launch, manifest: Manifest) -> Iterator[_Scratch]:
         with server.connect() as admin:
             for role in manifest.roles:
                 _placed(admin, role)
-        yield _Scratch(parse_url(server.url("rehearsal", "postgres")), EMBEDDED)
+        yield parse_url(server.url("rehearsal", "postgres")), EMBEDDED
 
 
 @contextmanager
-def _own(launch: Launch, url: DatabaseUrl, manifest: Manifest) -> Iterator[_Scratch]:
+def _own(launch: Launch, url: DatabaseUrl, manifest: Manifest) -> Iterator[tuple[DatabaseUrl, str]]:
     """Make a database and the missing roles on somebody's own scratch server, and drop them again."""
     _refuse_source(launch, url, manifest.system)
     name = f"golive_rehearsal_{secrets.token_hex(6)}"
     new = replace(url, database=name)
-    with _connected(url) as admin:
+    with connected(url) as admin:
         create = sql.SQL("create database {} template template0 encoding 'UTF8'").format(sql.Identifier(name))
         try:
             admin.execute(create)
@@ -121,7 +109,7 @@ def _own(launch: Launch, url: DatabaseUrl, manifest: Manifest) -> Iterator[_Scra
                 if _placed(admin, role):
                     after.callback(_drop, admin, "role", role)
             after.callback(_drop, admin, "database", name)  # first, for it holds grants to the roles
-            yield _Scratch(new, str(url))
+            yield new, str(url)
 
 
 def _refuse_source(launch: Launch, url: DatabaseUrl, dumped: str) -> None:
@@ -136,16 +124,6 @@ def _refuse_source(launch: Launch, url: DatabaseUrl, dumped: str) -> None:
             f"{SCRATCH_URL} leads to the server that was dumped; a restore is never rehearsed there: name another, "
             f"or unset it for {EMBEDDED}"
         )
-
-
-@contextmanager
-def _connected(url: DatabaseUrl) -> Iterator[psycopg.Connection]:
-    try:
-        connection = psycopg.connect(url.environment(), autocommit=True, connect_timeout=CONNECT_TIMEOUT_S)
-    except psycopg.Error as error:
-        raise DatabaseError(unreachable(error, url)) from None
-    with connection:
-        yield connection
 
 
 def _placed(connection: psycopg.Connection, role: str) -> bool:
@@ -165,7 +143,7 @@ def _drop(connection: psycopg.Connection, kind: str, name: str) -> None:
 
 def _prepare(url: DatabaseUrl, manifest: Manifest) -> tuple[str, ...]:
     """Make the schemas and extensions that a restore needs beforehand; return the extensions that cannot be had."""
-    with _connected(url) as connection:
+    with connected(url) as connection:
         for schema in {*manifest.schemas, *(extension.schema for extension in manifest.extensions)}:
             connection.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(schema)))
         return tuple(extension.name for extension in manifest.extensions if not _brought(connection, extension))
@@ -202,10 +180,10 @@ def _restore(tools: Tools, dump: Path, url: DatabaseUrl, say: Callable[[str, int
 
 
 def _compare(
-    launch: Launch, manifest: Manifest, scratch: _Scratch, progress: Callable[[Progress], None]
+    launch: Launch, manifest: Manifest, scratch: DatabaseUrl, progress: Callable[[Progress], None]
 ) -> tuple[dict[str, int | None], dict[str, int]]:
     """Return the restored rows per table and objects per kind."""
-    database = Database(scratch.url, _PATIENT)
+    database = Database(scratch, _PATIENT)
     found: dict[str, int | None] = {}
     try:
         with database.snapshot() as snapshot:

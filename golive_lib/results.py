@@ -12,24 +12,19 @@ from golive_lib import coverage_views, proof_views, stage_views, views
 from golive_lib.canary import StageResult
 from golive_lib.checks import CheckResult, Checks
 from golive_lib.formats import duration, moment, share
-from golive_lib.grid import SHAPES, Grid, grid_markup, grid_text
+from golive_lib.grid import SHAPES, Grid, badge, grid_markup, grid_text
 from golive_lib.launch import Launch, Queries, kind
 from golive_lib.plan import Plan
 from golive_lib.proof import Proof, Proofs, Section
 from golive_lib.query import Query
 from golive_lib.rls import Coverage
-from golive_lib.show import VERDICTS, Html, badge, status_badge, table, verdict_banner
+from golive_lib.show import VERDICTS, Html, joined, status_badge, table, verdict_banner
 from golive_lib.verdicts import Outcome, Status, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 ALL = 500  # rows of a list of queries: nobody has more
-
-
-def joined(*pieces: Html) -> Html:
-    """Return views below each other."""
-    return Html("".join(piece.markup for piece in pieces), "\n\n".join(piece.text for piece in pieces))
 
 
 def launch(opened: Launch) -> Html:
@@ -75,7 +70,7 @@ def query(one: Query) -> Html:
 def plan(one: Plan) -> Html:
     """Return a launch plan: its stages, and its KPIs with their limits."""
     zone = ZoneInfo(one.timezone)
-    stages = [(str(s), duration(s.soak.total_seconds() * 1000), moment(s.starts, zone)) for s in one.stages]
+    stages = [(str(s), duration(s.soak), moment(s.starts, zone)) for s in one.stages]
     kpis = [
         (key, kpi.title, share(kpi.allowed) if kpi.allowed else "none", f"{kpi.min_events:,} {kpi.noun}", kpi.query)
         for key, kpi in one.kpis.items()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from golive_lib.formats import few
 from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _examined(rules: RollbackRules, git: _Git) -> Revert:
     said = f"{commit[:10]} ({title}) is in {branch!r}, {kind}and reverts cleanly"
     typed = _commands(rules, git, branch, commit, mainline)
     if edited := _edited(git):
-        said = f"{said}, but not in this checkout as it is: {_listed(edited)} changed and not committed"
+        said = f"{said}, but not in this checkout as it is: {few(edited, _NAMED)} changed and not committed"
         return Revert(Status.AMBER, said, "commit or stash that first: git would refuse", typed)
     return Revert(Status.GREEN, said, "", typed)
 
@@ -159,11 +160,6 @@ def _edited(git: _Git) -> list[str]:
     return [line.split(maxsplit=1)[-1] for line in lines]
 
 
-def _listed(files: list[str]) -> str:
-    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    return f"{', '.join(files[:_NAMED])}{more}"
-
-
 def _commit(git: _Git, name: str, what: str, key: str) -> str:
     """Return a commit's hash; a name that git would take for an option is none."""
     found = None if name.startswith("-") else git.says("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
@@ -182,7 +178,7 @@ def _try(git: _Git, commit: str, tip: str, mainline: tuple[str, ...]) -> None:
             files = (scratch.says("diff", "--name-only", "--diff-filter=U") or "").splitlines()
             if not files:
                 raise _Unclear(Status.UNKNOWN, f"it cannot be reverted: {_last(done)}", "try it by hand")
-            said = f"{commit[:10]} does not revert cleanly; conflicts in {_listed(files)}"
+            said = f"{commit[:10]} does not revert cleanly; conflicts in {few(files, _NAMED)}"
             raise _Unclear(Status.RED, said, "prepare the revert on a branch before the night, and deploy that")
         if scratch.run("diff", "--cached", "--quiet").returncode == 0:
             by = scratch.says(

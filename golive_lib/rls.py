@@ -19,7 +19,8 @@ from golive_lib.verdicts import Outcome, Status, gate, worst
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from golive_lib.db import Clock, Snapshot
+    from golive_lib.clock import Clock
+    from golive_lib.db import Snapshot
     from golive_lib.launch import Launch
     from golive_lib.plan import Plan
 
@@ -48,11 +49,6 @@ class Coverage(Brief):
     launch: str
     database: str
     zone: str
-
-    @property
-    def in_short(self) -> str:
-        """The verdict and its sentence."""
-        return self.outcome.in_short
 
     @cached_property
     def relations(self) -> pd.DataFrame:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from psycopg import sql
 
-from golive_lib.acting import PROBE_URL, acting, client_claims, require_same
+from golive_lib.acting import PROBE_URL, acting, client_claims
 from golive_lib.errors import DatabaseError, QueryFailed, SettingsError
 from golive_lib.formats import number
 from golive_lib.owners import MOST_ROWS, owned_tables, owners
-from golive_lib.probe_verdict import Reading, Sample, Seen, verdict
+from golive_lib.probe_verdict import Sample, Seen, verdict
 from golive_lib.proof import Point, Proof
 from golive_lib.query import compose
 from golive_lib.settings import parse_url
@@ -85,8 +85,13 @@ def as_others(launch: Launch) -> Iterator[Actor]:
 
 def same_database(actor: Actor, launch: Launch) -> None:
     """Raise DatabaseError unless the actor is in the launch's own database, on the very same server."""
-    server = compose(launch.query("doctor/server"), launch.queries)
-    require_same(actor, server, launch.frame("doctor/server"))
+    here = launch.frame("doctor/server")
+    there = actor.ask(compose(launch.query("doctor/server"), launch.queries))
+    if there.to_numpy().tolist() != here.to_numpy().tolist():
+        raise DatabaseError(
+            "the two database URLs lead to different databases or servers: "
+            f"{there['database'].item()} and {here['database'].item()}; set both to the same primary server"
+        )
 
 
 class Probe:
@@ -189,7 +194,7 @@ class Probe:
             sample = self._sample(owned)
             client, anon = (self._read(role, sample, owned, sample.keys) for role in ROLES)
             own = self._read("authenticated", sample, owned, sample.own) if sample.own else None
-            status, detail, fix = verdict(owned, sample, Reading(client, anon, own))
+            status, detail, fix = verdict(owned, sample, client, anon, own)
             row |= {"rows tried": sample.rows, "of clients": sample.others}
             row |= {
                 "a client reads": str(client),

@@ -85,7 +85,7 @@ def _age(at: datetime, launch: Launch, now: datetime) -> Point:
     if at > now:
         return Point("age", Status.UNKNOWN, "was rehearsed after the moment that is judged", AGAIN)
     if now - at > most:
-        allowed = duration(most.total_seconds() * 1000)
+        allowed = duration(most)
         return Point("age", Status.RED, f"the rehearsal is {age(now - at)}, {allowed} allowed", AGAIN)
     return Point("age", Status.GREEN, f"the rehearsal is {age(now - at)}")
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from golive_lib.acting import applying
 from golive_lib.errors import GoliveError, QueryFailed
-from golive_lib.formats import duration, mask
+from golive_lib.formats import cut, duration, mask
 from golive_lib.levers import FLAGS, VIEWS, StepFailed, levels, lever
 from golive_lib.query import compose
 from golive_lib.revert import examine
@@ -56,7 +56,6 @@ class LevelTried:
     tried: tuple[Tried, ...]
     digest: str = ""
     names: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status:
@@ -186,7 +185,7 @@ def _level(launch: Launch, actor: Actor, level: int) -> LevelTried:
         return LevelTried(level, "cannot be run", (Tried("", where, Status.RED, said),))
     tried = list(_steps(launch, actor, pulled))
     tried += _afterwards(launch, actor, pulled)
-    return LevelTried(level, pulled.title, tuple(tried), pulled.digest, tuple(pulled.aim or ()), pulled.notes)
+    return LevelTried(level, pulled.title, tuple(tried), pulled.digest, tuple(pulled.aim or ()))
 
 
 def _steps(launch: Launch, actor: Actor, pulled: Lever) -> Iterator[Tried]:
@@ -270,7 +269,7 @@ def frame(rehearsal: RollbackRehearsal) -> pd.DataFrame:
         (
             one.level,
             tried.where,
-            _brief(tried.what),
+            cut(" ".join(mask(tried.what).split()), _LONGEST),
             tried.status.value,
             tried.said,
             duration(tried.seconds * 1000),
@@ -280,8 +279,3 @@ def frame(rehearsal: RollbackRehearsal) -> pd.DataFrame:
         for tried in one.tried
     ]
     return pd.DataFrame(rows, columns=["level", "where", "statement", "status", "outcome", "took", "locks"])
-
-
-def _brief(text: str) -> str:
-    line = " ".join(mask(text).split())
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]} …"

@@ -74,7 +74,6 @@ class Command:
 class Script:
     """A file's commands in order; ``wrapped`` when a BEGIN before and a COMMIT behind them were left out."""
 
-    path: Path
     commands: tuple[Command, ...]
     wrapped: bool
 
@@ -95,7 +94,7 @@ def read_script(text: str, path: Path) -> Script:
         _require_takeable_back(command)
     if not commands:
         raise QueryError(f"{path}:1: there is no command in this file")
-    return Script(path, tuple(commands), wrapped)
+    return Script(tuple(commands), wrapped)
 
 
 def _require_takeable_back(command: Command) -> None:

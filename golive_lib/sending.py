@@ -11,9 +11,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from golive_lib.errors import SettingsError, UsageError
+from golive_lib.settings import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from types import ModuleType
 
     from golive_lib.message_templates import Letter
@@ -28,26 +29,10 @@ class Target:
 
     name: str
     service: str
-    address: Address
+    address: Secret
 
     def __str__(self) -> str:
         return f"{self.name}: {self.service}"
-
-
-class Address:
-    """A target's address, which never shows itself."""
-
-    __slots__ = ("_url",)
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def reveal(self) -> str:
-        """Return the address; hand it to Apprise, never to a screen."""
-        return self._url
-
-    def __repr__(self) -> str:
-        return "Address('•••')"
 
 
 @dataclass(frozen=True)
@@ -81,12 +66,7 @@ def target(name: str, variable: str, env: Mapping[str, str]) -> Target:
     service = _service(url, SECONDS)
     if service is None:
         raise SettingsError(f"target {name!r}: what {variable} holds is no Apprise URL that can be read")
-    return Target(name, str(service.service_name), Address(url))
-
-
-def send(targets: Iterable[Target], letters: Sequence[Letter], seconds: float = SECONDS) -> list[Sent]:
-    """Send each letter to each target, the rest after a failure too; never raises, and waits ``seconds`` for each."""
-    return [deliver(target, letter, seconds) for target in targets for letter in letters]
+    return Target(name, str(service.service_name), Secret(url))
 
 
 def deliver(target: Target, letter: Letter, seconds: float = SECONDS) -> Sent:

@@ -15,19 +15,13 @@ from golive_lib.bidi import isolated
 from golive_lib.formats import (
     ELLIPSIS,
     MISSING,
-    clock,
     duration,
     mask,
-    mask_ip,
-    mask_mail,
-    mask_phone,
     mask_rows,
     missing,
     moment,
     number,
-    plain,
     share,
-    zone_name,
 )
 from golive_lib.grid import SHAPES, Grid, Link, badge, grid_markup, grid_text
 from golive_lib.verdicts import Status, Verdict
@@ -37,29 +31,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
     import plotly.graph_objects as go
-
-__all__ = [
-    "Chart",
-    "Html",
-    "Link",
-    "Tile",
-    "badge",
-    "clock",
-    "duration",
-    "mask",
-    "mask_ip",
-    "mask_mail",
-    "mask_phone",
-    "moment",
-    "number",
-    "plain",
-    "share",
-    "status_badge",
-    "table",
-    "tiles",
-    "verdict_banner",
-    "zone_name",
-]
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 PLOTLY_CONFIG = {"displaylogo": False, "showSendToCloud": False, "plotlyServerURL": ""}  # no chart leaves the house
@@ -145,6 +116,16 @@ class Tile:
     status: Status | None = None
 
 
+def joined(*pieces: Html) -> Html:
+    """Return pieces below each other."""
+    return Html("".join(piece.markup for piece in pieces), "\n\n".join(piece.text for piece in pieces))
+
+
+def line(words: str) -> Html:
+    """Return a sentence as a piece of its own."""
+    return Html(f'<p class="gl">{escape(words)}</p>', words)
+
+
 def status_badge(status: Status) -> Html:
     """Return a status by word, shape and colour."""
     text = f"{SHAPES[status]} {status.value}"
@@ -198,20 +179,19 @@ def table(
     frame: pd.DataFrame,
     *,
     caption: str,
-    units: Mapping[str, str] | None = None,
     status_column: str | None = None,
     max_rows: int = 50,
     tz: tzinfo = UTC,
 ) -> Html:
     """Return a DataFrame as a table: the first column names the row, numbers are aligned, people's data is masked.
 
-    ``units`` maps columns to ``ms``, ``s``, ``share`` or any word to be put behind the numbers. Columns that end in
-    ``_ms``, ``_seconds`` or ``_share`` need none; those that end in ``_id`` are shown as they are. Moments are shown
-    in ``tz``; a naive one raises ValueError. A named index is shown as columns. A ``Link`` leads to its file.
+    Columns that end in ``_ms``, ``_seconds`` or ``_share`` have that unit; those that end in ``_id`` are shown as they
+    are. Moments are shown in ``tz``; a naive one raises ValueError. A named index is shown as columns. A ``Link`` leads
+    to its file.
     """
     shown = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
     columns = [str(column) for column in shown.columns]
-    unit_of = {column: (units or {}).get(column) or _suffix_unit(column) for column in columns}
+    unit_of = {column: _unit(column) for column in columns}
     values = list(shown.head(max_rows).itertuples(index=False, name=None))
     rows = [[_cell(v, unit_of[c], tz) for c, v in zip(columns, row, strict=True)] for row in values]
     numeric = [_is_numeric([row[i] for row in values]) for i in range(len(columns))]
@@ -223,7 +203,7 @@ def table(
     return Html(grid_markup(grid), grid_text(grid))
 
 
-def _suffix_unit(column: str) -> str | None:
+def _unit(column: str) -> str | None:
     if column == "id" or column.endswith("_id"):
         return "id"
     return next((unit for suffix, unit in _SUFFIX_UNITS.items() if column.endswith(suffix)), None)

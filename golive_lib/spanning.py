@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from golive_lib.answers import Origin
     from golive_lib.archive import Archive
-    from golive_lib.db import Clock
+    from golive_lib.clock import Clock
     from golive_lib.engines import Asked
     from golive_lib.statement import Statement, Value
 

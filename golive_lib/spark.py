@@ -20,7 +20,9 @@ from pyspark.sql.connect.client.retries import DefaultPolicy
 from pyspark.sql.connect.session import SparkSession
 
 from golive_lib.answers import Origin, frame
-from golive_lib.db import CONNECT_TIMEOUT_S, Clock, meaning
+from golive_lib.archive import DAY
+from golive_lib.clock import Clock
+from golive_lib.db import CONNECT_TIMEOUT_S, meaning
 from golive_lib.engines import READ, SCHEMA, foreign, lacking
 from golive_lib.errors import DatabaseError, QueryFailed, SettingsError, Stopped
 from golive_lib.formats import mask
@@ -77,7 +79,7 @@ class SparkSnapshot:
         self._session = session
         self.archive = archive
         self._views: set[str] = set()
-        self.clock = Clock(archive.until, fixed=True, archive=True)
+        self.clock = Clock(archive.until, fixed=True, last=archive.until.date() - DAY)
 
     def frame(self, statement: Statement, values: Mapping[str, Value]) -> pd.DataFrame:
         """Run one statement; raises QueryFailed, after which the snapshot goes on."""

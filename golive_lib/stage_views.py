@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from golive_lib.formats import MISSING, duration, moment, number, share
+from golive_lib.formats import MISSING, duration, mask, moment, number, share
 from golive_lib.kpis import KpiResult
 from golive_lib.series import PERCENTILES
-from golive_lib.show import Html, Tile, mask, table, tiles, verdict_banner
+from golive_lib.show import Html, Tile, joined, line, table, tiles, verdict_banner
 from golive_lib.views import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import timedelta
 
     from golive_lib.canary import StageResult
     from golive_lib.due_events import DueResult
@@ -33,7 +33,7 @@ def verdict(result: StageResult) -> Finding:
     """Return the stage's verdict as a banner, with the stretch it was judged on."""
     soak, zone = result.soak, ZoneInfo(result.zone)
     until = moment(soak.until, zone)
-    until += result.clock.note if soak.until == result.clock.now or not result.clock.archive else ""
+    until += replace(result.clock, now=soak.until).note
     until += ", when the plan's next stage began" if soak.ended else ""
     left = soak.ends - soak.until
     facts = {
@@ -41,17 +41,13 @@ def verdict(result: StageResult) -> Finding:
         "Judged until": until,
         "Soak": "over"
         if soak.over
-        else f"{_span(left)} left of {_span(soak.stage.soak)}" + ", cut short" * soak.cut_short,
+        else f"{duration(left)} left of {duration(soak.stage.soak)}" + ", cut short" * soak.cut_short,
         "Allowed error": f"α = {share(result.alpha)} over all KPIs and stages",
         "Launch": result.launch,
         "Database": result.database + f", and {result.archive}" * bool(result.archive),
     }
     outcome = result.outcome
     return Finding(outcome, verdict_banner(outcome.verdict, outcome.sentence, facts), result.record())
-
-
-def _span(length: timedelta) -> str:
-    return duration(length.total_seconds() * 1000)
 
 
 def overview(result: StageResult) -> Html:
@@ -141,7 +137,7 @@ def traffic(result: StageResult) -> Html:
         for one in result.kpis
         if one.budget.allowed and one.telemetry.everyone
     ]
-    return table(pd.DataFrame(rows), caption="Whose events each KPI is judged on") if rows else _nothing("No traffic.")
+    return table(pd.DataFrame(rows), caption="Whose events each KPI is judged on") if rows else line("No traffic.")
 
 
 def evidence(result: StageResult) -> Html:
@@ -150,9 +146,7 @@ def evidence(result: StageResult) -> Html:
         table(frame, caption=f"{result.kpi(key).kpi.title}: the newest bad events", tz=ZoneInfo(result.zone))
         for key, frame in result.evidence.items()
     ]
-    if not pieces:
-        return _nothing("No KPI is red, so there are no rows to show.")
-    return Html("".join(piece.markup for piece in pieces), "\n\n".join(piece.text for piece in pieces))
+    return joined(*pieces) if pieces else line("No KPI is red, so there are no rows to show.")
 
 
 def forecast(forecasts: Sequence[KpiForecast]) -> Html:
@@ -178,7 +172,7 @@ def _expected(one: KpiForecast) -> dict[str, object]:
 def method(result: StageResult) -> Html:
     """Return how each KPI was judged: its budget, its e-values and the SQL that ran, folded away."""
     taken = f"Taken in one snapshot, at {moment(result.clock.now, ZoneInfo(result.zone))} by the database's clock."
-    pieces, text = [f'<p class="gl">{escape(taken)}</p>'], [taken]
+    pieces, text = [line(taken).markup], [taken]
     for one in result.kpis:
         judged = one.judgement
         over, under = (f"10^{value / math.log(10):.1f}" for value in (judged.log_e_over, judged.log_e_under))
@@ -189,7 +183,3 @@ def method(result: StageResult) -> Html:
         )
         text.append(f"-- {one.kpi.title}: {words}\n{one.telemetry.sql}")
     return Html("".join(pieces), "\n\n".join(text))
-
-
-def _nothing(words: str) -> Html:
-    return Html(f'<p class="gl">{escape(words)}</p>', words)

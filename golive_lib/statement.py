@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 Value = str | int | float | bool | None
@@ -42,34 +42,20 @@ class Statement:
 
     def driver_sql(self) -> str:
         """Return the SQL with psycopg's named placeholders, each cast to its declared type."""
-
-        def placeholder(token: re.Match[str]) -> str:
-            name = token["param"]
-            return f"cast(%({name})s as {self.types[name]})" if name else token[0].replace("%", "%%")
-
-        return "".join(
-            placeholder(piece) if isinstance(piece, re.Match) else piece.replace("%", "%%")
-            for piece in _pieces(self.sql)
+        return _written(
+            self.sql, lambda name: f"cast(%({name})s as {self.types[name]})", lambda text: text.replace("%", "%%")
         )
 
     def client_sql(self, values: Mapping[str, Value]) -> str:
         """Return the SQL with its values written in, so that it runs in any SQL client."""
-
-        def literal(token: re.Match[str]) -> str:
-            name = token["param"]
-            return _literal(values[name], self.types[name]) if name else token[0]
-
-        return "".join(literal(piece) if isinstance(piece, re.Match) else piece for piece in _pieces(self.sql))
+        return _written(self.sql, lambda name: _literal(values[name], self.types[name]))
 
     def server_sql(self) -> str:
         """Return the SQL as the server sees it: numbered placeholders, in the order the names first appear."""
         numbers: dict[str, int] = {}
-
-        def placeholder(token: re.Match[str]) -> str:
-            name = token["param"]
-            return f"cast(${numbers.setdefault(name, len(numbers) + 1)} as {self.types[name]})" if name else token[0]
-
-        return "".join(placeholder(p) if isinstance(p, re.Match) else p for p in _pieces(self.sql))
+        return _written(
+            self.sql, lambda name: f"cast(${numbers.setdefault(name, len(numbers) + 1)} as {self.types[name]})"
+        )
 
     def locate(self, position: int) -> str | None:
         """Return ``file:line`` of a 1-based character position in the server's SQL, None outside any file."""
@@ -80,24 +66,19 @@ class Statement:
         return None
 
 
-def _pieces(sql: str) -> Iterator[str | re.Match[str]]:
-    """Cut SQL into plain text and tokens (skipped stretches and parameters)."""
-    start = 0
+def _written(sql: str, named: Callable[[str], str], plain: Callable[[str], str] = str) -> str:
+    """Return SQL with its parameters spelled in one way, and all else in another."""
+    done, start = "", 0
     for token in TOKENS.finditer(sql):
-        yield sql[start : token.start()]
-        yield token
-        start = token.end()
-    yield sql[start:]
+        if token["param"]:
+            done += plain(sql[start : token.start()]) + named(token["param"])
+            start = token.end()
+    return done + plain(sql[start:])
 
 
 def filled(condition: str, values: Mapping[str, Value]) -> str:
     """Return a condition with its parameters' values written in, for people to read."""
-    pieces = (piece if isinstance(piece, str) else (piece["param"], piece[0]) for piece in _pieces(condition))
-    return "".join(p if isinstance(p, str) else _spelled(values[p[0]]) if p[0] else p[1] for p in pieces)
-
-
-def _spelled(value: Value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return _written(condition, lambda name: f"{value:g}" if isinstance(value := values[name], float) else str(value))
 
 
 def _literal(value: Value, type_: str) -> str:

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from golive_lib.errors import QueryFailed
-from golive_lib.formats import age, duration, mask, missing, moment, number
+from golive_lib.formats import age, duration, few, mask, missing, moment, number
 from golive_lib.manifest import stamp
 from golive_lib.proof import Point, Proof
 from golive_lib.query import compose
@@ -25,7 +25,7 @@ from golive_lib.verdicts import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from pathlib import Path
 
     import pandas as pd
@@ -143,13 +143,9 @@ def _kept(launch: Launch, snapshot: Snapshot, folder: Path) -> tuple[list[Point]
     else:
         points.append(Point("manifest", Status.RED, "there is none of this database", AGAIN))
     if unreadable:
-        detail = f"{', '.join(map(mask, unreadable[:NAMED]))} cannot be read" + _more(unreadable)
+        detail = f"{few([*map(mask, unreadable)], NAMED)} cannot be read"
         points.append(Point("other manifests", Status.AMBER, detail, "remove what is torn, once you know why it is"))
     return points, tables
-
-
-def _more(items: list[str]) -> str:
-    return f", and {len(items) - NAMED} more" if len(items) > NAMED else ""
 
 
 def _age(launch: Launch, manifest: StorageManifest, now: datetime, *, first: bool) -> Point:
@@ -161,13 +157,9 @@ def _age(launch: Launch, manifest: StorageManifest, now: datetime, *, first: boo
             what, Status.UNKNOWN, f"{of}: holds no object", "see that sources/stored_objects.sql reads storage"
         )
     if span > limit:
-        return Point(what, Status.RED, f"{of}; at most {_span(limit)} is allowed", AGAIN)
+        return Point(what, Status.RED, f"{of}; at most {duration(limit)} is allowed", AGAIN)
     held = f"{number(manifest.objects)} objects in {len(manifest.buckets)} buckets"
     return Point(what, Status.GREEN, f"{of}: {held}" + (", the first of this database" if first else ""))
-
-
-def _span(span: timedelta) -> str:
-    return duration(span.total_seconds() * 1_000)
 
 
 def _list(folder: Path, manifest: StorageManifest) -> Point:

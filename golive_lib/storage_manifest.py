@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass as plain
@@ -21,6 +18,7 @@ from pydantic.dataclasses import dataclass
 
 from golive_lib.errors import BackupError
 from golive_lib.manifest import digest, file_fault, kind, settle
+from golive_lib.manifest import workspace as workspace  # noqa: PLC0414  archiving asks it here
 from golive_lib.plan_types import STRICT
 from golive_lib.settings import BACKUPS
 
@@ -122,29 +120,6 @@ def working(folder: Path) -> Iterator[Path]:
             f"{folder}: the storage manifest cannot be written, and nothing of it is left: {words}\n"
             f"  next: make room there, or name another folder ({BACKUPS})"
         ) from None
-
-
-@contextmanager
-def workspace(folder: Path, prefix: str) -> Iterator[Path]:
-    """Give a folder in ``folder``, which is made if missing, to one run at a time; raises BackupError and OSError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _alone(folder):
-        for left in folder.glob(f"{prefix}*"):
-            shutil.rmtree(left, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as work:
-            yield Path(work)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise BackupError(f"{folder}: another run writes there now; wait for its end") from None
-    finally:
-        os.close(handle)
 
 
 def write_list(work: Path, parts: Iterable[pd.DataFrame]) -> Path:

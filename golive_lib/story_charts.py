@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
-from golive_lib.charts import TIME, figure
-from golive_lib.formats import local, moment, zone_name
+from golive_lib.charts import TIME, axis_zone, figure, naive
+from golive_lib.formats import moment
 from golive_lib.grid import COLOURS
 from golive_lib.show import Chart
 from golive_lib.story import MESSAGES, REPORTS, ROLLBACKS, TICKS
@@ -36,17 +35,18 @@ def timeline(story: Story, tz: tzinfo) -> Chart:
     """Return when each stage was planned and how far it was judged, every verdict, rollback, message and tick."""
     rows = _rows(story)
     chart = figure(title="The launch", height=ABOVE_AND_BELOW + ROW * len(rows))
-    zone = _zone(story, tz)
+    moments = [event.at for event in story.events]
+    moments += [at for lane in story.lanes for at in (lane.starts, lane.ends) if at]
+    zone, title = axis_zone(moments, tz)
     _planned(chart, story, zone)
     _judged(chart, story, zone)
     _marks(chart, story, zone)
     for event in story.rollbacks:
-        x = _naive(event.at, zone)
+        x = naive(event.at, zone)
         line = {"color": COLOURS[Status.RED], "width": 1.5, "dash": "dash"}
         chart.add_shape(type="line", x0=x, x1=x, y0=0, y1=1, yref="paper", line=line, layer="below")
-    remark = "" if zone is tz else f": the clocks change in {zone_name(tz)}"
     chart.update_layout(hovermode="closest", showlegend=True)
-    chart.update_xaxes({**TIME, "title": {"text": f"time ({zone_name(zone)}{remark})"}, "nticks": 6})
+    chart.update_xaxes({**TIME, "title": {"text": title}, "nticks": 6})
     chart.update_yaxes(
         type="category", categoryorder="array", categoryarray=rows, range=[len(rows) - 0.4, -0.6], rangemode="normal"
     )
@@ -83,7 +83,7 @@ def _judged(chart: go.Figure, story: Story, zone: tzinfo) -> None:
 
 def _lines(spans: Sequence[tuple[str, datetime, datetime]], zone: tzinfo) -> tuple[list[str | None], list[str | None]]:
     """Return the ends of lines as one trace, a gap after each."""
-    x = [cell for _, start, end in spans for cell in (_naive(start, zone), _naive(end, zone), None)]
+    x = [cell for _, start, end in spans for cell in (naive(start, zone), naive(end, zone), None)]
     y = [cell for row, _, _ in spans for cell in (row, row, None)]
     return x, y
 
@@ -93,7 +93,7 @@ def _marks(chart: go.Figure, story: Story, zone: tzinfo) -> None:
         events, colour = [event for event in story.events if event.status is status], COLOURS[status]
         if events:
             chart.add_scatter(
-                x=[_naive(event.at, zone) for event in events],
+                x=[naive(event.at, zone) for event in events],
                 y=[event.row for event in events],
                 name=status.value,
                 mode="markers",
@@ -137,14 +137,3 @@ def summary(story: Story, tz: tzinfo) -> str:
     by = f" by {back[-1].by}" if back[-1].by else ""
     times = "once" if len(back) == 1 else f"{len(back)} times, the last"
     return f"{said}. Rolled back {times} at {moment(back[-1].at, tz)}{by}: {back[-1].said}."
-
-
-def _zone(story: Story, tz: tzinfo) -> tzinfo:
-    """Return the zone of the axis: UTC where the clocks change meanwhile, for a line must not run backwards."""
-    moments = [event.at for event in story.events]
-    moments += [at for lane in story.lanes for at in (lane.starts, lane.ends) if at]
-    return tz if len({local(at, tz).utcoffset() for at in moments}) <= 1 else UTC
-
-
-def _naive(at: datetime, zone: tzinfo) -> str:
-    return local(at, zone).strftime("%Y-%m-%d %H:%M:%S")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from golive_lib import show
-from golive_lib.grid import SHAPES
+from golive_lib.formats import duration, moment
+from golive_lib.grid import SHAPES, badge
 from golive_lib.settings import place_of
 from golive_lib.verdicts import Status
 
@@ -42,11 +43,6 @@ class Trend:
     every: str = ""
     missed: bool = False
     ago: str = ""
-
-
-def state_of(record: Mapping[str, Any]) -> str:
-    """Return what a run is filed under: its status, or failed."""
-    return FAILED if record["state"] == FAILED else str(record.get("status") or Status.UNKNOWN)
 
 
 def group_of(record: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -86,25 +82,23 @@ def _with_next(trend: Trend, newest: Mapping[str, Any], tz: tzinfo, now: datetim
         return trend
     started = datetime.fromisoformat(newest["started_at"])
     next_, missed = started + timedelta(seconds=every), started + timedelta(seconds=every * (1 + _LATE))
-    return Trend(
-        **{
-            **vars(trend),
-            "since": started.isoformat(),
-            "due": missed.isoformat(),
-            "next": show.moment(next_, tz),
-            "every": show.duration(every * 1_000),
-            "missed": now > missed,
-            "ago": show.duration(max(now - started, timedelta()).total_seconds() // 60 * 60_000),
-        }
+    return replace(
+        trend,
+        since=started.isoformat(),
+        due=missed.isoformat(),
+        next=moment(next_, tz),
+        every=duration(every * 1_000),
+        missed=now > missed,
+        ago=duration(max(now - started, timedelta()).total_seconds() // 60 * 60_000),
     )
 
 
 def word_of(record: Mapping[str, Any]) -> tuple[str, str]:
     """Return how a run ended: what it is filed under, and its verdict in a word."""
-    state, verdict = state_of(record), record.get("verdict")
-    if state == FAILED:
-        return state, "did not finish"
-    return state, _WORDS.get(str(verdict), state)
+    if record["state"] == FAILED:
+        return FAILED, "did not finish"
+    state = str(record.get("status") or Status.UNKNOWN)
+    return state, _WORDS.get(str(record.get("verdict")), state)
 
 
 def _mark(state: str) -> str:
@@ -117,4 +111,4 @@ def badge_of(state: str, word: str) -> str:
     """Return how a run ended as markup: the word in its shape and colour."""
     if state == FAILED:
         return f'<span class="did-not-finish"><span aria-hidden="true">{CROSS}</span> Did not finish</span>'
-    return show.badge(Status(state), word)
+    return badge(Status(state), word)

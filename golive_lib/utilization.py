@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from golive_lib.engines import Asked
     from golive_lib.launch import Launch
-    from golive_lib.plan_aftercare import AftercareRules
+    from golive_lib.plan_night import AftercareRules
 
     Row = Mapping[Hashable, Any]
 
@@ -99,7 +99,8 @@ def examine(launch: Launch, snapshot: Asked, spans: Spans) -> Utilization:
     week = Span(f"the {DAYS} days to {moment(until, launch.zone)}", earlier(until, DAYS, launch.zone), until)
     demand, points = _demand(launch, snapshot, spans.now)
     try:
-        minutes = {span.title: _minutes(launch, snapshot, span) for span in (spans.now, week)}
+        asked = {span.title: span.values() | {"zone": launch.plan.timezone} for span in (spans.now, week)}
+        minutes = {title: launch.ask(snapshot, "aftercare/reader_minutes", **given) for title, given in asked.items()}
         seen = launch.ask(snapshot, "aftercare/reader_oddities", **week.values()).iloc[0]
     except QueryFailed as failure:
         nothing = pd.DataFrame()
@@ -117,10 +118,6 @@ def examine(launch: Launch, snapshot: Asked, spans: Spans) -> Utilization:
     points += [*_hours_points(totals, readers, day, launch.plan.aftercare, note), _reading(known)]
     hours = _since_known(_level(whole, "hour"), week, known["known_since"], launch.zone)
     return Utilization(spans.now, week, readers, hours, day, totals, demand, oddities, tuple(points))
-
-
-def _minutes(launch: Launch, snapshot: Asked, span: Span) -> pd.DataFrame:
-    return launch.ask(snapshot, "aftercare/reader_minutes", zone=launch.plan.timezone, **span.values())
 
 
 def _level(frame: pd.DataFrame, level: str) -> pd.DataFrame:
@@ -143,9 +140,10 @@ def _demand(launch: Launch, snapshot: Asked, span: Span) -> tuple[pd.DataFrame, 
         fix = "see that sources/sirens.sql, bookings.sql and talks.sql read what the app writes"
         return frame, [Point(what, Status.UNKNOWN, f"nobody asked for a reader in {span.title}", fix)]
     low, high = ends[0]
+    kinds = [f"{number(row['unmet'])} of {number(row['asked'])} {row['kind']}" for row in frame.to_dict("records")[1:]]
     detail = (
         f"{share(unmet / asked)} of {number(asked)} in {span.title} (not ruled out: {share(low)} to {share(high)}; "
-        f"at most {share(limit)} is allowed): " + ", ".join(_kind(row) for row in frame.iloc[1:].to_dict("records"))
+        f"at most {share(limit)} is allowed): " + ", ".join(kinds)
     )
     fix = "offer more hours where the heat map is full, and see why calls do not connect"
     over = [row for row in frame.to_dict("records") if row["asked"] and row["unmet"] > limit * row["asked"]]
@@ -155,10 +153,6 @@ def _demand(launch: Launch, snapshot: Asked, span: Span) -> tuple[pd.DataFrame, 
         return frame, [Point(what, Status.AMBER, detail, fix)]
     few = " and ".join(str(row["kind"]) for row in over if row["kind"] != "all") or "all"
     return frame, [Point(what, Status.UNKNOWN, f"{detail}; of {few} too few to say", "look again when more have asked")]
-
-
-def _kind(row: Row) -> str:
-    return f"{number(row['unmet'])} of {number(row['asked'])} {row['kind']}"
 
 
 def _hours_points(

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from golive_lib.show import Html, mask, moment, status_badge, styled, table, verdict_banner
+from golive_lib.formats import mask, moment
+from golive_lib.show import Html, joined, line, status_badge, styled, table, verdict_banner
 from golive_lib.verdicts import VERDICT_MIME, Status
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from golive_lib.checks import CheckResult, Checks
+    from golive_lib.clock import Clock
     from golive_lib.verdicts import Outcome
 
 
@@ -45,13 +47,14 @@ class Finding:
 def verdict(checks: Checks) -> Finding:
     """Return what the checks say together."""
     outcome = checks.outcome
-    at = moment(outcome.at, ZoneInfo(outcome.zone))
-    facts = {
-        "Judged at": at + checks.clock.note,
-        "Launch": checks.launch,
-        "Database": checks.database,
-    }
-    return Finding(outcome, verdict_banner(outcome.verdict, outcome.sentence, facts))
+    known = facts(outcome, checks.clock, checks.launch, checks.database)
+    return Finding(outcome, verdict_banner(outcome.verdict, outcome.sentence, known))
+
+
+def facts(outcome: Outcome, clock: Clock, launch: str, database: str) -> dict[str, str]:
+    """Return what stands below a verdict: when and what was judged."""
+    at = moment(outcome.at, ZoneInfo(outcome.zone)) + clock.note
+    return {"Judged at": at, "Launch": launch, "Database": database}
 
 
 def summary(checks: Checks) -> Html:
@@ -65,8 +68,8 @@ def offending(checks: Checks) -> Html:
     """Return the rows behind every check that is not green, each with the way to mend it."""
     pieces = [_offence(result, ZoneInfo(checks.zone)) for result in checks if result.status is not Status.GREEN]
     if not pieces:
-        return Html('<p class="gl">No row breaks a rule.</p>', "No row breaks a rule.")
-    return Html("".join(piece.markup for piece in pieces), "\n\n".join(piece.text for piece in pieces))
+        return line("No row breaks a rule.")
+    return joined(*pieces)
 
 
 def _offence(result: CheckResult, zone: tzinfo) -> Html:

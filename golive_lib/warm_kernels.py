@@ -37,11 +37,6 @@ class WarmKernels:
         self._kernels: list[ForkedKernel] = []
         self.closed = False
 
-    @property
-    def pid(self) -> int:
-        """The server's process id."""
-        return self._process.pid
-
     def fork(self, argv: list[str], env: dict[str, str], cwd: str, said: IO[bytes]) -> ForkedKernel:
         """Return a kernel of its own process; raises OSError when the server is gone."""
         request = json.dumps({"argv": argv, "env": env, "cwd": cwd}).encode()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from plant import ROOT
 from servers import debian_15, transaction_pooler
 
 from golive_lib.demo import DemoDatabase, DemoServer, open_demo
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
 
 STAGING = Path(__file__).parents[2] / "shared" / "staging" / "staging.sql"
 PRISTINE = "pristine"  # a copy nobody connects to, as a template must be
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """Make a user's folder with a plan of its own."""
+    shutil.copy(ROOT / "launch.toml", tmp_path)
+    (tmp_path / "queries").mkdir()
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from golive_lib.checklist import Checklist, listed
-from golive_lib.db import Clock
+from golive_lib.clock import Clock
 from golive_lib.ledger import Entry, Ledger
 from golive_lib.plan import Plan, read_plan
 from golive_lib.records import JUDGED, RUN, RunRecord

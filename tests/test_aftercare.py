@@ -157,7 +157,8 @@ def test_past_moment_is_judged_by_its_own_hours(healthy: DemoDatabase) -> None:
 
 
 @pytest.mark.parametrize(
-    ("as_of", "words"), [("2026-03-20T00:00:00Z", "is before the launch"), ("2027-01-01T00:00:00Z", "is to come")]
+    ("as_of", "words"),
+    [("2026-03-20T00:00:00Z", "is before the launch"), ("2027-01-01T00:00:00Z", "lies in the future")],
 )
 def test_moment_that_is_no_day_after_is_refused(healthy: DemoDatabase, as_of: str, words: str) -> None:
     """Neither the days before the launch nor those to come can be looked back at."""

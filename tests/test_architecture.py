@@ -21,9 +21,7 @@ LAYERS = (
         "leaks",
         "plan_types",
         "plan_readiness",
-        "plan_aftercare",
         "plan_night",
-        "plan_schedule",
     ),
     (
         "verdicts",
@@ -48,6 +46,7 @@ LAYERS = (
         "charts",
     ),
     (
+        "clock",
         "answers",
         "waiting",
         "db",
@@ -179,7 +178,6 @@ LAYERS = (
         "cli_harden",
         "cli_rollback",
         "cli_readiness",
-        "cli_aftercare",
         "cli_messages",
         "cli_checklist",
         "cli_lab",

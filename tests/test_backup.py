@@ -97,7 +97,7 @@ def test_same_instant_twice_keeps_both(healthy: DemoDatabase, tmp_path: Path) ->
     launch = opened(healthy.url)
     first, second = back_up(launch, tmp_path), back_up(launch, tmp_path)
     assert second.file == first.file.replace(".dump", "-2.dump")
-    assert [one.file for one in find_backups(tmp_path, first.database).manifests] == [second.file, first.file]
+    assert [one.file for one in find_backups(tmp_path, first.database)[0]] == [second.file, first.file]
 
 
 def test_older_pg_dump_is_refused(healthy: DemoDatabase, tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_second_backup_at_once_is_refused(healthy: DemoDatabase, tmp_path: Path)
     handle = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
-        with pytest.raises(BackupError, match="another backup is writing"):
+        with pytest.raises(BackupError, match="another run writes there now"):
             back_up(opened(healthy.url), tmp_path)
     finally:
         os.close(handle)
@@ -320,7 +320,7 @@ def test_killed_backup_leaves_no_dump_and_is_swept(
     dump.kill()
     manifest = back_up(opened(healthy.url), tmp_path / "backups")
     kept = sorted(path.name for path in (tmp_path / "backups").iterdir())
-    assert [name.startswith(".") and name.endswith(".part") for name in left] == [True]
+    assert [name.startswith(".dump-") for name in left] == [True]
     assert kept == [manifest.file, manifest.file.replace(".dump", ".json")]
 
 
@@ -591,4 +591,4 @@ def test_tenth_of_one_instant_is_newer_than_the_ninth(copied: tuple[Path, Manife
     folder, manifest = copied
     for number in (9, 10):
         write_manifest(replace(manifest, file=manifest.file.replace(".dump", f"-{number}.dump")), folder)
-    assert find_backups(folder, manifest.database).manifests[0].file.endswith("-10.dump")
+    assert find_backups(folder, manifest.database)[0][0].file.endswith("-10.dump")

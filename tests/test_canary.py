@@ -348,7 +348,7 @@ def test_everything_without_a_cohort_is_judged_together(clone: Clone) -> None:
     told, counts = one.telemetry, one.judgement.counts
     before = Counts(sum(told.earlier), sum(told.earlier_bad))
     assert (one.status, told.control, one.traffic, one.confounded) == (Status.GREEN, None, None, True)
-    assert one.diluted == dilution(counts, before, 0.5, 0.05, one.budget.alpha)
+    assert one.diluted == dilution(counts, before, 0.5, 0.05)
     assert one.diluted is not None
     expected = (counts.bad / counts.n - 0.5 * before.bad / before.n) / 0.5
     assert one.diluted.share == pytest.approx(max(expected, 0))
@@ -491,7 +491,7 @@ WRONG: list[tuple[float, dict[str, str], type[GoliveError], str]] = [
     (
         10,
         {"as_of": "2026-03-25T22:01Z"},
-        PlanError,
+        QueryError,
         "as_of 2026-03-25 22:01Z lies in the future; the database's now is",
     ),
     (10, {"started_at": "2026-03-26T08:00Z"}, PlanError, "stage 10 % cannot start at 2026-03-26 08:00Z"),

@@ -123,29 +123,6 @@ def test_volume_of_nothing_is_unknown() -> None:
         assert _said(charts.volume(frame, BEIRUT)) == "No requests in this window, so its failures are unknown."
 
 
-def test_volume_compares_only_the_hours_both_windows_have() -> None:
-    """A window that is still running is compared with the same part of the earlier one."""
-    earlier = _counts([100, 100, 900], [0, 0, 0], start="2026-11-15 22:00")
-    chart = charts.volume(_counts([110, 110], [0, 0]), BEIRUT, earlier)
-    assert _said(chart) == "220 requests, 0 % failed. 10 % more than in the same periods before."
-    assert list(chart.figure.data[1].x) == ["2026-11-23 00:00:00", "2026-11-23 01:00:00", "2026-11-23 02:00:00"]
-
-
-def test_volume_does_not_compare_hours_the_earlier_window_lacks() -> None:
-    """An hour that is missing in the earlier window is left out of the comparison."""
-    earlier = _counts([100, 500, 100], [0, 0, 0], start="2026-11-15 22:00").drop(index=[1])
-    chart = charts.volume(_counts([120, 900, 120], [0, 0, 0]), BEIRUT, earlier)
-    assert _said(chart) == "1,140 requests, 0 % failed. 20 % more than in the same periods before."
-
-
-def test_volume_that_did_not_change() -> None:
-    """A difference too small to show is called none."""
-    earlier = _counts([1000], [0], start="2026-11-15 22:00")
-    assert _said(charts.volume(_counts([1001], [0]), BEIRUT, earlier)).endswith(
-        " As many as in the same periods before."
-    )
-
-
 def test_frames_are_left_alone() -> None:
     """Drawing does not touch the data."""
     frame = _hours([900, None])

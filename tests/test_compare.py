@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from golive_lib.compare import compare, dilution, traffic_share
-from golive_lib.evidence import interval, log_e_over, log_e_under, log_threshold
+from golive_lib.evidence import log_e_over, log_e_under, log_threshold
 from golive_lib.judge import Counts
 
 ALPHA = 0.001
@@ -67,30 +67,14 @@ def test_looking_each_minute_at_equals_errs_at_most_alpha(share: float) -> None:
 
 def test_dilution_finds_the_canary_in_all_traffic() -> None:
     """At 10 % a canary of 23 % bad moves all traffic from 2 % to 4.1 %, still below the limit of 5 %."""
-    found = dilution(Counts(100_000, 4_100), Counts(1_000_000, 20_000), 0.1, 0.05, ALPHA)
+    found = dilution(Counts(100_000, 4_100), Counts(1_000_000, 20_000), 0.1, 0.05)
     assert found is not None
     assert (found.share, found.limit, found.hidden) == pytest.approx((0.23, 0.023, 0.32))
-    assert found.interval[0] < 0.23 < found.interval[1]
-
-
-def test_dilution_is_as_unsure_as_its_two_sides_together() -> None:
-    """Its ends pair the low end of all traffic with the baseline's high one, and the other way round."""
-    found = dilution(Counts(100_000, 4_100), Counts(10_000, 200), 0.5, 0.05, ALPHA)
-    now, before = interval(100_000, 4_100, ALPHA / 2), interval(10_000, 200, ALPHA / 2)
-    assert found is not None
-    assert pytest.approx(((now[0] - before[1] / 2) * 2, (now[1] - before[0] / 2) * 2)) == found.interval
-
-
-def test_dilution_of_a_few_events_says_little() -> None:
-    """The interval is honest: forty events at 10 % do not tell."""
-    found = dilution(Counts(40, 2), Counts(1000, 20), 0.1, 0.05, ALPHA)
-    assert found is not None
-    assert found.interval == (0.0, 1.0)
 
 
 def test_there_is_no_dilution_at_all_traffic() -> None:
     """At 100 % the canary is what is seen."""
-    found = dilution(Counts(1000, 30), Counts(1000, 20), 1.0, 0.05, ALPHA)
+    found = dilution(Counts(1000, 30), Counts(1000, 20), 1.0, 0.05)
     assert found is not None
     assert (found.share, found.limit, found.hidden) == (0.03, 0.05, 0.05)
 
@@ -98,15 +82,14 @@ def test_there_is_no_dilution_at_all_traffic() -> None:
 @pytest.mark.parametrize(("everyone", "baseline"), [(Counts(0, 0), Counts(9, 3)), (Counts(9, 3), Counts(0, 0))])
 def test_dilution_of_nothing_is_none(everyone: Counts, baseline: Counts) -> None:
     """Without events on either side there is no estimate."""
-    assert dilution(everyone, baseline, 0.1, 0.05, ALPHA) is None
+    assert dilution(everyone, baseline, 0.1, 0.05) is None
 
 
-@pytest.mark.parametrize(("share", "allowed", "alpha", "offender"), [(0.0, 0.05, 0.01, "0.0"), (1.1, 0.05, 0.01, "1.1"),
-                         (0.1, 1.0, 0.01, "1.0"), (0.1, 0.05, 0, "0")])  # fmt: skip
-def test_dilution_refuses_what_cannot_be(share: float, allowed: float, alpha: float, offender: str) -> None:
+@pytest.mark.parametrize(("share", "allowed", "offender"), [(0.0, 0.05, "0.0"), (1.1, 0.05, "1.1"), (0.1, 1.0, "1.0")])
+def test_dilution_refuses_what_cannot_be(share: float, allowed: float, offender: str) -> None:
     """Clear errors with the value, even before there are events."""
     with pytest.raises(ValueError, match=f"got {offender}"):
-        dilution(Counts(0, 0), Counts(0, 0), share, allowed, alpha)
+        dilution(Counts(0, 0), Counts(0, 0), share, allowed)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, LiteralString
 import jwt
 import psycopg
 import pytest
+from api_faults import ANSWERS, LEAKED, RULES
 from plant import change, free_port
 
 from golive_lib.contract_answers import Reply, first_lines
@@ -26,7 +27,6 @@ from golive_lib.db import Database
 from golive_lib.demo.api import Api, serve
 from golive_lib.demo.app import environment, user
 from golive_lib.demo.build import CLOCK
-from golive_lib.demo.faults import LEAKED
 from golive_lib.errors import PlanError
 from golive_lib.launch import Launch, load_queries
 from golive_lib.plan import Plan, read_plan
@@ -75,7 +75,8 @@ def statuses(proof: Proof) -> dict[str, Status]:
 
 def faulty(demo: DemoDatabase, fault: str, chosen: Plan = KITS) -> Proof:
     """Prove the contracts of an API with a fault."""
-    with serve(demo, frozenset({fault})) as api:
+    rules = {name: rule for name, rule in RULES.items() if name == fault}
+    with serve(demo, rules, None if rules else ANSWERS[fault]) as api:
         return prove(demo, environment(demo, api), chosen)
 
 

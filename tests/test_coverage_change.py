@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, LiteralString
 
 import pandas as pd
 import pytest
-from plant import change
+from plant import change, opened
 
 from golive_lib import rls
 from golive_lib.coverage_change import AFTER, BEFORE, CoverageChange, compare
-from golive_lib.launch import Launch, open_launch
+from golive_lib.launch import Launch
 from golive_lib.plan import read_plan
 from golive_lib.records import RECORD, RunRecord
 from golive_lib.spans import spans
@@ -73,11 +73,6 @@ def keep(outputs: Path) -> Keep:
         return folder
 
     return stored
-
-
-def opened(demo: DemoDatabase) -> Launch:
-    """Open the kit's own plan on a demo."""
-    return open_launch(demo.url, plan=ROOT / "launch.toml")
 
 
 def held(launch: Launch) -> CoverageChange:

@@ -406,7 +406,7 @@ def test_a_story_is_seen_on_a_later_day(demo_folder: Path, monkeypatch: pytest.M
             with psycopg.connect(demo.url.replace("+psycopg", "")) as connection:
                 clocks.append(connection.execute("select current_setting('golive.now')::timestamptz").fetchone())
     assert clocks == [(datetime(2026, 4, 1, tzinfo=UTC),), (CLOCK,)]
-    assert (then.name, then.clock) == (now.name, datetime(2026, 4, 1, tzinfo=UTC))
+    assert then.name == now.name
 
 
 def test_a_story_on_no_day_is_refused() -> None:

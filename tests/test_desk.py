@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from plant import command
 
 from golive_lib.desk import copies, home, new_notebook, new_query, settle
 from golive_lib.errors import ReportError, UsageError
@@ -24,27 +21,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """Make an analyst's folder with a plan of its own."""
-    shutil.copy(ROOT / "launch.toml", tmp_path)
-    (tmp_path / "queries").mkdir()
-    return tmp_path
-
-
-def golive(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a folder; nothing of the caller's environment names a database."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GOLIVE_")}
-    command = [sys.executable, "-m", "golive_lib", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=clean | {"COLUMNS": "200"}, capture_output=True, text=True, check=False
-    )
-
-
 def test_new_notebook_runs_at_once(tmp_path: Path, healthy: DemoDatabase) -> None:
     """Also in a folder without a plan, where own notebooks lie in the current one."""
-    made = golive(tmp_path, "new", "my-checks")
-    run = golive(tmp_path, "run", "my-checks", "-p", "hours=6", "--db-url", healthy.url)
+    made = command(tmp_path, "new", "my-checks")
+    run = command(tmp_path, "run", "my-checks", "-p", "hours=6", "--db-url", healthy.url)
     assert (made.returncode, "golive run my-checks" in made.stdout) == (0, True)
     assert (run.returncode, "● my-checks: go" in run.stdout) == (0, True), run.stderr
     assert "# My checks" in (tmp_path / "notebooks" / "my-checks.ipynb").read_text()
@@ -52,9 +32,9 @@ def test_new_notebook_runs_at_once(tmp_path: Path, healthy: DemoDatabase) -> Non
 
 def test_own_notebook_and_query_are_listed(here: Path) -> None:
     """Both are found beside the plan, from a folder below it too."""
-    golive(here, "new", "my-checks")
-    golive(here, "new", "mine/requests")
-    listed = golive(here / "notebooks", "list").stdout
+    command(here, "new", "my-checks")
+    command(here, "new", "mine/requests")
+    listed = command(here / "notebooks", "list").stdout
     assert [line.split()[0] for line in listed.splitlines() if line.startswith((" my-checks", " mine/"))] == [
         "my-checks",
         "mine/requests",
@@ -63,8 +43,8 @@ def test_own_notebook_and_query_are_listed(here: Path) -> None:
 
 def test_new_query_is_a_check_at_once(here: Path, healthy: DemoDatabase) -> None:
     """What the template asks can be judged as it stands."""
-    made = golive(here, "new", "mine/requests")
-    judged = golive(here, "check", "mine", "--db-url", healthy.url)
+    made = command(here, "new", "mine/requests")
+    judged = command(here, "check", "mine", "--db-url", healthy.url)
     assert (made.returncode, judged.returncode) == (0, 0), judged.stderr
 
 
@@ -165,7 +145,7 @@ def test_run_says_that_its_notebook_is_an_old_copy(here: Path, healthy: DemoData
     settle(here)
     path = here / "notebooks" / "sanity.ipynb"
     path.write_text(path.read_text().replace('"copied": "', '"copied": "of an older one '))
-    done = golive(here, "run", "sanity", "--db-url", healthy.url)
+    done = command(here, "run", "sanity", "--db-url", healthy.url)
     assert (done.returncode, "notebooks/sanity.ipynb was copied from an older kit's" in done.stderr) == (0, True)
 
 
@@ -177,7 +157,7 @@ def test_results_show_themselves_in_a_report_too(tmp_path: Path, healthy: DemoDa
         cell = {"cell_type": "code", "id": f"own{i}", "metadata": {}, "outputs": [], "source": [text]}
         notebook["cells"].append(cell | {"execution_count": None})
     path.write_text(json.dumps(notebook))
-    done = golive(tmp_path, "run", "mine", "--db-url", healthy.url)
+    done = command(tmp_path, "run", "mine", "--db-url", healthy.url)
     (executed,) = (tmp_path / "outputs").glob("*/mine.ipynb")
     last = json.loads(executed.read_text())["cells"][-1]["outputs"][0]["data"]
     assert (done.returncode, sorted(last)) == (0, ["text/html", "text/plain"]), done.stderr

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 META = ReportMeta(
     title="Canary watch",
     generated_at=datetime(2026, 11, 23, 15, 4, tzinfo=UTC),
-    subtitle=("Stage 25 % <b>",),
     run_id="run-7f3a",
     parameters={"stage": "25"},
 )
@@ -176,9 +175,9 @@ def test_a_figure_without_a_sentence_is_named_by_its_title() -> None:
 
 
 def test_the_header_says_what_ran() -> None:
-    """Title, subtitle, time, run and parameters stand on top, as text."""
+    """Title, time, run and parameters stand on top, as text."""
     header = _one(_soup(), "header")
-    assert [_one(header, "h1").get_text(), _one(header, ".subtitle").get_text()] == ["Canary watch", "Stage 25 % <b>"]
+    assert _one(header, "h1").get_text() == "Canary watch"
     pairs = [div.get_text(" ", strip=True) for div in header.select(".run div")]
     assert pairs == ["Generated 23 Nov 2026, 15:04 UTC", "Run run-7f3a", "stage 25"]
 

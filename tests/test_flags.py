@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
 
 import pytest
-from plant import change
+from plant import change, opened
 
-from golive_lib.db import Clock
+from golive_lib.clock import Clock
 from golive_lib.flags import TABLE, prove_flags
 from golive_lib.launch import Launch, open_launch
 from golive_lib.plan_readiness import FlagRules
@@ -33,11 +33,6 @@ def prove(launch: Launch, *, stage: float | None = None, later: timedelta = time
     with launch.postgres.snapshot() as snapshot:
         snapshot.clock = Clock(snapshot.clock.now + later, snapshot.clock.fixed)
         return prove_flags(launch, snapshot, stage=stage)
-
-
-def opened(demo: DemoDatabase) -> Launch:
-    """Open the kit's own plan on a demo."""
-    return open_launch(demo.url, plan=ROOT / "launch.toml")
 
 
 def other(launch: Launch, rules: FlagRules) -> Launch:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
-from plant import change
+from plant import change, command
 
 from golive_lib import Status, open_launch
 from golive_lib.errors import DatabaseError, GoliveError, PlanError, QueryError
@@ -21,6 +17,7 @@ from golive_lib.settings import parse_url
 from golive_lib.trials import NOW, TOGETHER, WITHOUT, probe
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Mapping
 
     import pandas as pd
@@ -450,11 +447,10 @@ def test_probe_needs_a_payment(clone: Clone) -> None:
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Path:
+def here(here: Path) -> Path:
     """Make a user's folder with a plan and queries of its own."""
-    shutil.copy(ROOT / "launch.toml", tmp_path)
-    (tmp_path / "queries" / "hardening").mkdir(parents=True)
-    return tmp_path
+    (here / "queries" / "hardening").mkdir()
+    return here
 
 
 @pytest.mark.parametrize(
@@ -493,17 +489,8 @@ def golive(
     folder: Path, demo: DemoDatabase, *arguments: str, typed: str = "", **env: str
 ) -> subprocess.CompletedProcess[str]:
     """Run ``golive harden`` in a folder with both URLs set."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GOLIVE_")}
-    own = {"COLUMNS": "200", "GOLIVE_DB_URL": demo.url, "GOLIVE_ADMIN_DB_URL": demo.admin_url}
-    return subprocess.run(
-        [sys.executable, "-m", "golive_lib", "harden", *arguments],
-        cwd=folder,
-        env=clean | own | env,
-        input=typed,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    urls = {"GOLIVE_DB_URL": demo.url, "GOLIVE_ADMIN_DB_URL": demo.admin_url}
+    return command(folder, "harden", *arguments, typed=typed, **urls | env)
 
 
 def test_dry_run_shows_everything_and_changes_nothing(healthy: DemoDatabase, here: Path) -> None:

@@ -65,7 +65,7 @@ def listed(found: Performance, what: str, column: str) -> list[str]:
 def test_nothing_is_due_on_a_healthy_demo(healthy: DemoDatabase) -> None:
     """Its tables are small: no ticket, and what a young server cannot say is said."""
     found = look(at(healthy.url))
-    assert (found.due, found.ticket) == (False, None)
+    assert found.ticket is None
     assert of(found, "Is a ticket due?").status is Status.GREEN
     assert of(found, "slow paths").status is Status.GREEN
     assert "pg_stat_statements is not installed" in of(found, "statistics").detail
@@ -83,7 +83,7 @@ def test_young_server_of_an_app_has_not_seen_enough(clone: Clone) -> None:
 def test_staging_needs_indexes_on_its_one_large_referring_table(staging: str) -> None:
     """Both foreign keys of the card selections have none; tables below 10,000 rows are left alone."""
     found = look(at(staging, "examples/staging/launch.toml"))
-    assert found.due
+    assert found.ticket
     assert set(listed(found, "unindexed foreign keys", "table")) == {"public.tarot_v2_card_selections"}
     assert sorted(listed(found, "unindexed foreign keys", "columns")) == ["card_id", "reading_id"]
     assert "create index concurrently on public.tarot_v2_card_selections (card_id);\n" in (found.ticket or "")
@@ -225,7 +225,7 @@ def test_unused_indexes_are_told_and_make_no_ticket(clone: Clone) -> None:
     found = look(answering(launch, "performance/statistics", OLD))
     own = [name for name in listed(found, "unused indexes", "index") if name.startswith("public.idle")]
     assert own == ["public.idle_b"]
-    assert (of(found, "unused indexes").status, found.due) == (Status.AMBER, False)
+    assert (of(found, "unused indexes").status, found.ticket) == (Status.AMBER, None)
     change(demo, "create index idle_copy on idle (a, b)")
     ticket = look(answering(launch, "performance/statistics", OLD)).ticket or ""
     assert "## Also, and no reason for a ticket by themselves" in ticket

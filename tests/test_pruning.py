@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from bs4 import BeautifulSoup
-from test_cli import golive
+from plant import command
 from test_ledger import record
 
 from golive_lib.errors import LedgerError
@@ -176,16 +176,16 @@ def test_the_command_only_says_it_until_told(tmp_path: Path) -> None:
     """A dry run names what would go and its size; --execute does it."""
     old = published(tmp_path / "outputs", "old", days_ago=3000)
     published(tmp_path / "outputs", "young", days_ago=2999)
-    said = golive(tmp_path, "prune")
+    said = command(tmp_path, "prune")
     assert (said.returncode, old in said.stdout, (tmp_path / "outputs" / old).is_dir()) == (0, True, True)
     assert "1 runs and 0 left-over folders would go, freeing 0.0 MB" in said.stdout
     assert "Nothing was removed; add --execute" in said.stdout
-    done = golive(tmp_path, "prune", "--execute")
+    done = command(tmp_path, "prune", "--execute")
     assert (done.returncode, (tmp_path / "outputs" / old).exists()) == (0, False)
-    assert golive(tmp_path, "ledger", "verify").returncode == 0
+    assert command(tmp_path, "ledger", "verify").returncode == 0
 
 
 @pytest.mark.parametrize("arguments", [["--keep", "0"], ["--older-than", "soon"]])
 def test_wrong_use_is_refused(tmp_path: Path, arguments: list[str]) -> None:
     """Nothing is taken for all."""
-    assert golive(tmp_path, "prune", *arguments, "--execute").returncode == 2
+    assert command(tmp_path, "prune", *arguments, "--execute").returncode == 2

@@ -13,7 +13,7 @@ import pytest
 from plant import change
 
 from golive_lib.launch import Launch, open_launch
-from golive_lib.plan_aftercare import AftercareRules
+from golive_lib.plan_night import AftercareRules
 from golive_lib.query import parse
 from golive_lib.recordings import RULES, SHOWN, Estimate, Recordings, estimate, examine
 from golive_lib.spans import spans

@@ -92,7 +92,7 @@ def test_changed_dump_is_not_restored(dumped: tuple[Launch, Manifest, Path], tmp
     data = bytearray((folder / manifest.file).read_bytes())
     data[-1] ^= 1
     (tmp_path / manifest.file).write_bytes(data)
-    with pytest.raises(BackupError, match="its SHA-256 is not the manifest's"):
+    with pytest.raises(BackupError, match="its SHA-256 differs"):
         again(launch, manifest, tmp_path)
 
 

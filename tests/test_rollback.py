@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from plant import change
+from plant import change, command
 from proxies import cutting
 from servers import transaction_pooler
 
@@ -36,14 +34,6 @@ STAGING = ROOT / "examples" / "staging" / "launch.toml"
 FLAG, PERCENTAGE = "backend.flatTables", "backend.flatTables.canaryPercentage"
 ON, OFF = {FLAG: "true", PERCENTAGE: "100"}, {FLAG: "false", PERCENTAGE: "0"}
 NAME = "SAMIA TAROT: backend.flatTables"
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """Make a user's folder with a plan of its own."""
-    shutil.copy(ROOT / "launch.toml", tmp_path)
-    (tmp_path / "queries").mkdir()
-    return tmp_path
 
 
 def flags(url: str) -> dict[str, str]:
@@ -334,12 +324,8 @@ def golive(
     folder: Path, demo: DemoDatabase, *arguments: str, typed: str = "", **env: str
 ) -> subprocess.CompletedProcess[str]:
     """Run ``golive rollback`` in a folder with both URLs set."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GOLIVE_")}
-    own = {"COLUMNS": "200", "GOLIVE_DB_URL": demo.url, "GOLIVE_ADMIN_DB_URL": demo.admin_url}
-    return subprocess.run(
-        [sys.executable, "-m", "golive_lib", "rollback", *arguments],
-        cwd=folder, env=clean | own | env, input=typed, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    urls = {"GOLIVE_DB_URL": demo.url, "GOLIVE_ADMIN_DB_URL": demo.admin_url}
+    return command(folder, "rollback", *arguments, typed=typed, **urls | env)
 
 
 def test_dry_run_shows_everything_and_changes_nothing(clone: Clone, here: Path) -> None:

@@ -47,14 +47,6 @@ NAMES = (
 )
 
 
-@pytest.fixture
-def here(tmp_path: Path) -> Path:
-    """Make a user's folder with a plan of its own."""
-    shutil.copy(ROOT / "launch.toml", tmp_path)
-    (tmp_path / "queries").mkdir()
-    return tmp_path
-
-
 def everything(demo: DemoDatabase) -> list[str]:
     """Return the catalog's rows and the flags, with the versions of each; what a vacuum counts in place is left out."""
     counted = "- 'relpages' - 'reltuples' - 'relallvisible' - 'relallfrozen' - 'relfrozenxid' - 'relminmxid'"

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import yaml  # type: ignore[import-untyped]  # it ships no types
 from cronsim import CronSim
+from plant import command
 from servers import absent
-from test_cli import golive
 
 from golive_lib.clockwork import Pattern, parsed, patterns, repeated
 from golive_lib.errors import UsageError
@@ -426,7 +426,7 @@ def test_airflow_itself_reads_the_dags(plan: Plan, tmp_path: Path) -> None:
 def test_wrong_use_is_a_clear_message(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
     """What is wrong, and what to write instead; nothing is printed that could be installed."""
     shutil.copy(ROOT / "launch.toml", tmp_path)
-    done = golive(tmp_path, "schedule", *arguments)
+    done = command(tmp_path, "schedule", *arguments)
     assert (done.returncode, done.stdout) == (code, "")
     assert said in " ".join(done.stderr.replace("│", " ").split())
 
@@ -440,14 +440,14 @@ def test_canary_without_starts_cannot_be_scheduled(tmp_path: Path) -> None:
 def test_a_launch_that_is_over_is_said(tmp_path: Path) -> None:
     """The demo's stages are long past: the lines are printed, and the error stream says so."""
     shutil.copy(ROOT / "launch.toml", tmp_path)
-    done = golive(tmp_path, "schedule")
+    done = command(tmp_path, "schedule")
     assert (done.returncode, "this launch was over on 2026-03-25" in " ".join(done.stderr.split())) == (0, True)
 
 
 def test_units_are_written_where_they_are_wanted(tmp_path: Path) -> None:
     """``--to`` gives files that systemd finds."""
     shutil.copy(ROOT / "launch.toml", tmp_path)
-    golive(tmp_path, "schedule", "health", "--every", "1h", "--as", "systemd", "--to", "units")
+    command(tmp_path, "schedule", "health", "--every", "1h", "--as", "systemd", "--to", "units")
     assert sorted(path.name for path in (tmp_path / "units").iterdir()) == [
         "golive-health.service",
         "golive-health.timer",
@@ -471,7 +471,7 @@ def test_plain_papermill_runs_every_notebook(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    verdict = golive(tmp_path, "verdict", "out.ipynb")
+    verdict = command(tmp_path, "verdict", "out.ipynb")
     assert verdict.returncode in {0, 3, 4}, verdict.stderr
 
 

@@ -138,7 +138,7 @@ def test_a_server_that_dribbles_is_given_up() -> None:
 def test_the_others_are_tried_after_a_failure() -> None:
     """Each target and language has its own outcome."""
     with receiver(403) as bad, receiver() as good:
-        sent = sending.send([target(bad.url), target(good.url)], [LETTER, LETTER])
+        sent = [sending.deliver(target(each.url), LETTER) for each in (bad, good) for _ in range(2)]
     assert [one.ok for one in sent] == [False, False, True, True]
 
 

@@ -15,7 +15,7 @@ import plotly.graph_objects as go
 import pytest
 from bs4 import BeautifulSoup, Tag
 
-from golive_lib import grid, open_launch, show
+from golive_lib import formats, grid, open_launch, show
 from golive_lib.verdicts import Status, Verdict
 
 ROOT = Path(__file__).parents[1]
@@ -46,7 +46,7 @@ def _cells(html: show.Html, selector: str = "tbody tr") -> list[list[str]]:
 )
 def test_number(value: float | None, unit: str | None, expected: str) -> None:
     """A number is whole in full, otherwise three digits; no number is a dash, never a zero."""
-    assert show.number(value, unit) == expected
+    assert formats.number(value, unit) == expected
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_number(value: float | None, unit: str | None, expected: str) -> None:
 )
 def test_share_is_never_rounded_to_nothing_or_to_all(value: float, expected: str) -> None:
     """A share that is nearly 0 or 1 does not look like 0 % or 100 %."""
-    assert show.share(value) == f"{expected}{NBSP}%"
+    assert formats.share(value) == f"{expected}{NBSP}%"
 
 
 def test_share_of_nothing() -> None:
     """A share of no events is a dash."""
-    assert show.share(None) == "\N{EN DASH}"
+    assert formats.share(None) == "\N{EN DASH}"
 
 
 @pytest.mark.parametrize(
@@ -91,30 +91,30 @@ def test_share_of_nothing() -> None:
 )
 def test_duration(milliseconds: float | None, expected: str) -> None:
     """A duration is told in the units people would use."""
-    assert show.duration(milliseconds).replace(NBSP, " ") == expected
+    assert formats.duration(milliseconds).replace(NBSP, " ") == expected
 
 
 def test_moment_names_its_zone() -> None:
     """A moment is shown in the launch's zone, by its name."""
-    assert show.moment(datetime(2026, 11, 23, 17, 23, tzinfo=UTC), BEIRUT) == "23 Nov 2026, 19:23 Beirut"
+    assert formats.moment(datetime(2026, 11, 23, 17, 23, tzinfo=UTC), BEIRUT) == "23 Nov 2026, 19:23 Beirut"
 
 
 def test_moment_in_an_hour_that_happens_twice() -> None:
     """Where the clocks go back, the two passes of one hour can be told apart."""
-    passes = [show.moment(datetime(2026, 10, 24, hour, 30, tzinfo=UTC), BEIRUT) for hour in (20, 21)]
+    passes = [formats.moment(datetime(2026, 10, 24, hour, 30, tzinfo=UTC), BEIRUT) for hour in (20, 21)]
     assert passes == ["24 Oct 2026, 23:30 Beirut (UTC+03:00)", "24 Oct 2026, 23:30 Beirut (UTC+02:00)"]
 
 
 def test_moment_without_a_zone_is_refused() -> None:
     """A naive moment is refused, for it would be read in the wrong zone."""
     with pytest.raises(ValueError, match="has no time zone"):
-        show.moment(datetime(2026, 11, 23, 17, 23), BEIRUT)  # noqa: DTZ001  the fault
+        formats.moment(datetime(2026, 11, 23, 17, 23), BEIRUT)  # noqa: DTZ001  the fault
 
 
 @pytest.mark.parametrize("missing", [None, pd.NaT])
 def test_moment_that_is_missing(missing: datetime | None) -> None:
     """No moment is a dash."""
-    assert show.moment(missing, BEIRUT) == "\N{EN DASH}"
+    assert formats.moment(missing, BEIRUT) == "\N{EN DASH}"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_moment_that_is_missing(missing: datetime | None) -> None:
 )
 def test_mask_hides_people(text: str, expected: str) -> None:
     """Mail addresses, phone numbers, IP addresses and ids are kept only in masked form."""
-    assert show.mask(text) == expected
+    assert formats.mask(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_mask_hides_people(text: str, expected: str) -> None:
 )
 def test_mask_leaves_what_only_looks_like_people(text: str) -> None:
     """Versions, times, casts and plain numbers are not people."""
-    assert show.mask(text) == text
+    assert formats.mask(text) == text
 
 
 @pytest.mark.parametrize("status", Status)

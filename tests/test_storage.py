@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, LiteralString
 
 import duckdb
 import pytest
-from plant import change
+from plant import change, opened
 
-from golive_lib.db import Clock
+from golive_lib.clock import Clock
 from golive_lib.errors import BackupError, QueryFailed
 from golive_lib.launch import Launch, open_launch
 from golive_lib.plan_readiness import StorageRules
@@ -39,11 +39,6 @@ ROOT = Path(__file__).parents[1]
 FILES = "files that tables point to"
 SINCE = "since the manifest of 26 Mar 2026, 00:00 Beirut"
 ANY_RECORDING: LiteralString = "id = (select min(id::text)::uuid from storage.objects where bucket_id = 'recordings')"
-
-
-def opened(demo: DemoDatabase) -> Launch:
-    """Open the kit's own plan on a demo."""
-    return open_launch(demo.url, plan=ROOT / "launch.toml")
 
 
 def prove(launch: Launch, folder: Path, *, later: timedelta = timedelta()) -> Proof:

@@ -13,10 +13,10 @@ import pytest
 from past import DATABASE, OVER, PLAN, Past
 
 from golive_lib import checklist_views, history
-from golive_lib.grid import COLOURS
+from golive_lib.grid import COLOURS, Link
 from golive_lib.launch import open_launch
 from golive_lib.records import RUN
-from golive_lib.show import Link, table
+from golive_lib.show import table
 from golive_lib.story import tell
 from golive_lib.story_charts import NOTHING, timeline
 from golive_lib.verdicts import Status

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import psycopg
 import pytest
-from plant import change
+from plant import change, opened
 
 from golive_lib.launch import Launch, open_launch
-from golive_lib.plan_aftercare import AftercareRules
+from golive_lib.plan_night import AftercareRules
 from golive_lib.spans import spans
 from golive_lib.utilization import Utilization, examine
 from golive_lib.utilization_charts import heat_map
@@ -69,11 +69,6 @@ STAGING_ROWS: dict[str, LiteralString] = {
     "created_at as requested_at, actual_start_time as connected_at, actual_end_time as ended_at from call_sessions",
     "sirens": "select requested_at as at, accepted_at as answered_at from emergency_call_requests",
 }
-
-
-def opened(demo: DemoDatabase) -> Launch:
-    """Open the kit's own plan on a demo."""
-    return open_launch(demo.url, plan=ROOT / "launch.toml")
 
 
 def examined(launch: Launch, now: datetime | None = None) -> Utilization:

@@ -109,9 +109,10 @@ def test_many_at_once_stay_apart(tmp_path: Path, server: WarmKernels) -> None:
 def test_the_server_has_one_thread_of_python_and_no_connection(tmp_path: Path, server: WarmKernels) -> None:
     """Nothing stands in the way of a fork: no thread that holds a lock, and no socket but the one it serves."""
     execute(Run(made(tmp_path, "told = {}", GREEN), {}, "", tmp_path), kernels=server)
-    process = psutil.Process(server.pid)
+    process = psutil.Process(server._process.pid)
     names = {
-        (Path("/proc") / str(server.pid) / "task" / str(thread.id) / "comm").read_text() for thread in process.threads()
+        (Path("/proc") / str(server._process.pid) / "task" / str(thread.id) / "comm").read_text()
+        for thread in process.threads()
     }
     # Arrow's allocator, where that is installed, has a thread that steps aside for a fork.
     assert {name.strip().rstrip("3") for name in names} - {"jemalloc_bg_thd"} == {"python"}
@@ -120,8 +121,8 @@ def test_the_server_has_one_thread_of_python_and_no_connection(tmp_path: Path, s
 
 def test_a_killed_server_is_replaced_by_plain_kernels(tmp_path: Path, server: WarmKernels) -> None:
     """The fall-back is the usual way, not a failed run."""
-    os.kill(server.pid, signal.SIGKILL)
-    assert gone(server.pid)
+    os.kill(server._process.pid, signal.SIGKILL)
+    assert gone(server._process.pid)
     record = execute(Run(made(tmp_path, "told = {}", GREEN), {}, "", tmp_path), kernels=server)
     assert (record.verdict, record.error) == ("go", None)
 

@@ -11,6 +11,7 @@ import json
 import secrets
 import socket
 import threading
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,21 +22,20 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from golive_lib.demo.faults import ANSWERS, RULES
-
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
-
-    from starlette.requests import Request
-    from starlette.responses import Response
+    from collections.abc import Iterator
 
     from golive_lib.demo.build import DemoDatabase
-    from golive_lib.demo.faults import Asked, Reply, Rule
 
 LARGEST_BODY = 10_000
+Asked = Mapping[str, Any]
+Reply = tuple[int, dict[str, Any]]
+Rule = Callable[[psycopg.Connection, Asked, Asked], Reply]  # a connection as the caller, the path's parts, the body
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,15 @@ class Api:
 
 
 @contextmanager
-def serve(demo: DemoDatabase, faults: frozenset[str] = frozenset()) -> Iterator[Api]:
+def serve(demo: DemoDatabase, rules: Mapping[str, Rule] | None = None, answer: Endpoint | None = None) -> Iterator[Api]:
     """Serve the API of a demo on a free port of this machine as long as the context lasts.
 
-    ``faults`` are names of ``faults.RULES``, rules that it no longer enforces, or one of ``faults.ANSWERS``, which it
-    gives to everything. KeyError for any other.
+    ``rules`` stand in for some of ``ROUTES``, ``answer`` for everything.
     """
     secret = secrets.token_hex(32)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
-            _app(demo, secret, faults),
+            _app(demo, secret, {**ROUTES, **(rules or {})}, answer),
             loop="asyncio",
             http="h11",
             ws="none",
@@ -81,11 +80,9 @@ def serve(demo: DemoDatabase, faults: frozenset[str] = frozenset()) -> Iterator[
             thread.join()
 
 
-def _app(demo: DemoDatabase, secret: str, faults: frozenset[str]) -> Starlette:
-    everywhere = [ANSWERS[name] for name in sorted(faults - set(RULES))]
-    rules = {**ROUTES, **{name: RULES[name] for name in faults & set(RULES)}}
+def _app(demo: DemoDatabase, secret: str, rules: Mapping[str, Rule], answer: Endpoint | None) -> Starlette:
     gate = _Gate(demo.admin_url.replace("+psycopg", ""), secret)
-    routes = [Route("/{path:path}", answer, methods=["GET", "POST"]) for answer in everywhere]
+    routes = [Route("/{path:path}", answer, methods=["GET", "POST"])] if answer else []
     routes += [
         Route("/health", _health),
         Route("/readings/{reading:uuid}", gate.endpoint(rules["reading"])),
@@ -115,7 +112,7 @@ class _Gate:
     url: str
     secret: str = field(repr=False)
 
-    def endpoint(self, rule: Rule) -> Callable[[Request], Awaitable[Response]]:
+    def endpoint(self, rule: Rule) -> Endpoint:
         async def answer(request: Request) -> Response:
             try:
                 claims = self._claims(request)

@@ -50,7 +50,7 @@ STORIES = {
 
 @dataclass(frozen=True)
 class DemoDatabase:
-    """A demo's database: ``url`` for the kit's read-only role, ``admin_url`` for the superuser, ``clock`` its now.
+    """A demo's database: ``url`` for the kit's read-only role, ``admin_url`` for the superuser.
 
     ``folder`` is the data folder, where it is known.
     """
@@ -59,7 +59,6 @@ class DemoDatabase:
     admin_url: str
     name: str
     story: str
-    clock: datetime = CLOCK
     folder: Path | None = None
 
 
@@ -99,11 +98,7 @@ def open_named(name: str, *, progress: Callable[[str], None] = lambda _: None) -
     clock = _midnight(day) if at else CLOCK
     with open_demo(story, progress=progress) as demo:
         options = quote(f"-c golive.now={clock.isoformat()}", safe="")
-        yield (
-            replace(demo, url=f"{demo.url}{'&' if '?' in demo.url else '?'}options={options}", clock=clock)
-            if at
-            else demo
-        )
+        yield (replace(demo, url=f"{demo.url}{'&' if '?' in demo.url else '?'}options={options}") if at else demo)
 
 
 def _midnight(day: str) -> datetime:

@@ -2,7 +2,6 @@
 -- params: schema text, relation text
 select pg_get_userbyid(c.relowner)::text as owner, c.relrowsecurity as row_security, c.relforcerowsecurity as forced,
   (select string_agg(r.rolname, ', ' order by r.rolname) from pg_roles r
-    where (r.rolbypassrls or r.rolsuper) and has_table_privilege(r.oid, c.oid, 'insert')) as bypassing,
-  exists (select from pg_roles where rolname = 'authenticated') as has_authenticated
+    where (r.rolbypassrls or r.rolsuper) and has_table_privilege(r.oid, c.oid, 'insert')) as bypassing
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and n.nspname = :schema and c.relname = :relation

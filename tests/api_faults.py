@@ -1,20 +1,19 @@
-"""What can be wrong with the demo's API: rules it does not enforce, and answers that are none. For tests."""
+"""What can be wrong with the demo's API: rules it does not enforce, and answers that are none."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jwt
-import psycopg
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import psycopg
     from starlette.requests import Request
 
-Asked = Mapping[str, Any]
-Reply = tuple[int, dict[str, Any]]
-Rule = Callable[[psycopg.Connection, Asked, Asked], Reply]  # a connection as the caller, the path's parts, the body
+    from golive_lib.demo.api import Asked, Endpoint, Reply, Rule
 
 LEAKED = {"display_name": "Maya Khoury", "email": "maya.khoury@example.com", "phone": "+961 3 123 456"}
 
@@ -79,7 +78,7 @@ async def _forbidden(_: Request) -> Response:
 
 
 RULES: Mapping[str, Rule] = {"draft": _draft, "reveals": _reveals, "admin": _admin, "calls": _calls}
-ANSWERS: Mapping[str, Callable[[Request], Awaitable[Response]]] = {
+ANSWERS: Mapping[str, Endpoint] = {
     "silent": _silent,
     "crash": _crash,
     "busy": _busy,
