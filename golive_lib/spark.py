@@ -9,7 +9,7 @@ import re
 import socket
 import threading
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import grpc  # type: ignore[import-untyped]  # stubs are no dependency for one call
@@ -34,7 +34,7 @@ from golive_lib.statement import Statement
 from golive_lib.waiting import waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import pandas as pd
     from pyspark.sql import DataFrame
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 # They print each failure with its stack, beside the error that is raised.
 _LOGGERS = ("SQLQueryContextLogger", "DataFrameQueryContextLogger", "pyspark.sql.connect.logging")
 OLDEST = (4, 0)  # what the tests run on; 3.5 knows no lateral join of these shapes
+GRACE_S = 30.0  # for a cluster to stop what it was told to
 RETRIES = 4  # of a connection that breaks: some seconds, not the client's ten minutes
 _NOISE = re.compile(r"(?s)\s*(SQLSTATE:|JVM stacktrace:|Driver stacktrace:|\n\s*at |\n==|\n\n).*")
 _VIEW = re.compile(rf"\b{SCHEMA}_(\w+)")
@@ -106,19 +107,37 @@ class SparkSnapshot:
 
     @contextmanager
     def _asking(self, statement: Statement) -> Iterator[None]:
-        """Stop what takes too long, on the cluster too, and turn its errors into the kit's."""
-        stop = threading.Timer(self._engine.timeout_s, self._session.interruptAll)
-        stop.start()
+        """Stop what takes too long, on the cluster too, and turn its errors into the kit's.
+
+        A server that does not even stop what it is told to is given up: it may be frozen, or behind a dead line.
+        """
+        late, deaf = self._engine.timeout_s, self._engine.timeout_s + self._engine.grace_s
+        given_up = threading.Event()
+
+        def hang_up() -> None:
+            given_up.set()
+            self._session.client._channel.close()  # noqa: SLF001  the client's own close asks the server first
+
+        timers = _daemon(late, self._interrupt), _daemon(deaf, hang_up)
         try:
             with waiting(str(statement.parts[-1].path) if statement.parts else "Spark"):
                 yield
-        except PySparkException as error:
+        except (PySparkException, grpc.RpcError, ValueError) as error:
+            if given_up.is_set():
+                raise self._engine.lost() from None
+            if not isinstance(error, PySparkException):
+                raise
             raise self._engine.failure(error) from None
         except KeyboardInterrupt:
-            self._session.interruptAll()
+            _daemon(0, self._interrupt).join(self._engine.grace_s)
             raise Stopped from None
         finally:
-            stop.cancel()
+            for timer in timers:
+                timer.cancel()
+
+    def _interrupt(self) -> None:
+        with suppress(PySparkException, grpc.RpcError, ValueError):  # of a server that has gone
+            self._session.interruptAll()
 
 
 class SparkEngine:
@@ -132,6 +151,7 @@ class SparkEngine:
         self._plan = plan
         self._token = token
         self.wait_s = wait_s
+        self.grace_s = GRACE_S
         self._open: tuple[SparkSession, SparkSnapshot] | None = None
 
     def __repr__(self) -> str:
@@ -175,13 +195,16 @@ class SparkEngine:
         words = mask(self._scrub(" ".join(_NOISE.sub("", str(error)).split()))) or type(error).__name__
         gone = isinstance(error, RetriesExceeded) or "[INVALID_HANDLE.SESSION" in words
         if gone or (state is None and not words.startswith("[")):
-            self._open = None
-            return DatabaseError(
-                f"{self.url}: the connection was lost\n  next: ask again; is Spark Connect still running there?"
-            )
+            return self.lost()
         state = {"HY008": "57014"}.get(state or "", state or "")
         reason = meaning(state, words)
         return QueryFailed(reason, reason=reason, sqlstate=state)
+
+    def lost(self) -> DatabaseError:
+        """Let a session go whose server has gone, and say so."""
+        self._open = None
+        words = f"{self.url}: the connection was lost"
+        return DatabaseError(f"{words}\n  next: ask again; is Spark Connect still running there?")
 
     def _connect(self) -> tuple[SparkSession, SparkSnapshot]:
         for name in _LOGGERS:
@@ -240,6 +263,14 @@ class SparkEngine:
         for secret in [*secrets, *([self._token.reveal()] if self._token else [])]:
             text = text.replace(secret, "•••")
         return text
+
+
+def _daemon(seconds: float, function: Callable[[], object]) -> threading.Timer:
+    """Start a timer that no process waits for at its end."""
+    timer = threading.Timer(seconds, function)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def _stop(session: SparkSession) -> None:

@@ -43,6 +43,10 @@ class SparkServer:
         """Kill it with its workers, as a cluster that goes away does."""
         os.killpg(self.pid, signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Stop it without a word, as a machine that hangs does."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
     def began(self, about: str) -> bool:
         """Tell whether it has begun a question whose plan says this."""
         return any(about in path.read_text() for path in (self.folder / EVENTS).rglob("*") if path.is_file())

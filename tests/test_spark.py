@@ -306,6 +306,19 @@ def test_server_lost_within_a_question(folder: Path, tmp_path: Path) -> None:
             pass
 
 
+def test_server_that_freezes_within_a_question(folder: Path, tmp_path: Path) -> None:
+    """It answers nothing, not even that it stops: given up a while after the time limit, as a lost connection."""
+    with spark_connect(tmp_path, workers=1) as server:
+        engine = patient(f"{server.address}/;archive={folder}").database
+        assert isinstance(engine, SparkEngine)
+        with engine.snapshot() as snapshot:
+            engine.timeout_s = engine.grace_s = 1
+            server.freeze()
+            with pytest.raises(DatabaseError, match="the connection was lost") as failed:
+                snapshot.frame(Statement("select 1 as n", {}, ()), {})
+        assert not isinstance(failed.value, QueryFailed)
+
+
 def test_session_that_the_server_closed(server: SparkServer, folder: Path) -> None:
     """As one does that was idle for an hour: that question fails, and the next one opens another session."""
     engine = patient(f"{server.address}/;archive={folder}").database
