@@ -13,9 +13,9 @@ from golive_lib.archive_figures import DUCKDB, figures, figures_sql, quoted, typ
 from golive_lib.archive_sources import chosen, first_day, last_closed, usual
 from golive_lib.errors import ArchiveError, QueryFailed
 from golive_lib.formats import mask
-from golive_lib.manifest import digest, settle
+from golive_lib.manifest import digest, settle, workspace
 from golive_lib.spanning import owner
-from golive_lib.storage_manifest import bounded_duckdb, workspace
+from golive_lib.storage_manifest import bounded_duckdb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -137,7 +137,8 @@ class _Copy:
             makers = {each.made_by for each in self.archive.kept[self.source.name].values()}
             if makers != {kept.made_by(self.source.query)}:
                 path = self.source.query.path
-                raise ArchiveError(f"the archive's days were made by another {path}; use another folder")
+                words = f"the archive's days were made by another {path}"
+                raise ArchiveError(f"{words}; archive them anew, into another folder")
         folder, drafted = kept.place(self.archive.folder, self.source.name, day), self.work / kept.ROWS
         before = kept.read_kept(folder)
         with self.source.launch.postgres.snapshot() as snapshot:

@@ -166,7 +166,8 @@ def _asked(
     clock: Clock, plan: Plan, percent: float, started_at: datetime | str | None, as_of: datetime | str | None
 ) -> Soak:
     start = instant(started_at, "started_at") if started_at else None
-    return soak(plan, percent, start, clock.past(as_of).now, known=clock.end)
+    then = clock.past(as_of)
+    return soak(plan, percent, start, then.now, known=clock.end if then == clock else "")
 
 
 def judge_in(snapshot: Asked, launch: Launch, stage: Soak, gather: Gather) -> StageResult:
@@ -226,9 +227,10 @@ def _reach(launch: Launch, kpis: Sequence[KpiResult], stage: Soak, clock: Clock)
     """Say until when an archive goes, where what is judged may go on after it; else nothing."""
     if clock.end and stage.until == clock.now and not stage.over:
         return f" Of the soak until {stage.ends:%Y-%m-%d %H:%MZ} {clock.end}."
-    asked = [one.telemetry for one in kpis if one.status is Status.UNKNOWN and not one.telemetry.problem]
-    newest = max((one.telemetry.total.newest for one in kpis if one.telemetry.total.newest), default=None)
-    if launch.archive is not None and asked:
+    told = [one.telemetry for one in kpis]
+    newest = max((one.total.newest for one in told if one.total.newest), default=None)
+    unknown = any(one.status is Status.UNKNOWN for one in kpis)
+    if launch.archive is not None and unknown and not any(one.problem for one in told):
         with suppress(ArchiveError, DatabaseError), launch.archive.snapshot() as kept:
             if kept.clock.now < stage.until and (newest is None or newest < kept.clock.now):
                 return f" The live database has no later rows, and {kept.clock.end}."

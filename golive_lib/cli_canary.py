@@ -77,11 +77,11 @@ def canary(  # noqa: PLR0913, PLR0917  the command's options
 def _running(launch: Launch, as_of: str) -> float:
     """Return the latest stage of the plan that has begun."""
     with launch.database.snapshot() as snapshot:
-        now, end = instant(as_of, "as_of") if as_of else snapshot.clock.now, snapshot.clock.end
+        now, end = instant(as_of, "as_of") if as_of else snapshot.clock.now, "" if as_of else snapshot.clock.end
     begun = [stage.percent for stage in launch.plan.stages if stage.starts and stage.starts < now]
     if not begun:
         words = f"{launch.plan.path}: by 'starts' no stage has begun at {now:%Y-%m-%d %H:%MZ}"
-        raise PlanError(f"{words}; {end or 'give --stage'}")
+        raise PlanError("; ".join(part for part in (words, end, "give --stage") if part))
     return begun[-1]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from golive_lib.canary import flags_asked
 from golive_lib.errors import QueryFailed
 from golive_lib.query import compose, compose_check
 from golive_lib.time_indexes import time_index
@@ -156,4 +157,12 @@ def _query(snapshot: Snapshot, launch: Launch, query: Query) -> Finding:
         snapshot.explain(statement, values)
     except QueryFailed as failure:
         return Finding("query", query.name, Status.UNKNOWN, failure.reason)
+    if flags := dict(flags_asked(launch.plan)).get(query.name):
+        answered = {one.name: one.type for one in snapshot.origins(compose(query, launch.queries), values)}
+        wanted = {"at": "timestamptz", "canary": "bool", **dict.fromkeys(flags, "bool")}
+        wrong = [f"{name} {answered.get(name, 'missing')}" for name, of in wanted.items() if answered.get(name) != of]
+        if wrong := [*wrong, *["value missing"] * ("value" not in answered)]:
+            columns = ", ".join(map(" ".join, wanted.items()))
+            detail = f"{query.path}: events have {columns} and a value; differs in {', '.join(wrong)}"
+            return Finding("query", query.name, Status.RED, detail)
     return Finding("query", query.name, Status.GREEN, "can run: tables, columns and rights are there")

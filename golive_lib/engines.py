@@ -199,7 +199,8 @@ def lacking(archive: Archive, statement: Statement, values: Mapping[str, Value])
                 return absent(archive, source, days[0] - DAY)
         other = next((day for day, each in kept.items() if each.made_by != made.get(source, each.made_by)), None)
         if other:
-            return f"the archive's {source} of {other} was made by another sources/{source}.sql; archive it anew"
+            words = f"the archive's {source} of {other} was made by another sources/{source}.sql"
+            return f"{words}; archive it anew, into another folder"
     return ""
 
 
@@ -222,6 +223,8 @@ def _asked(statement: Statement, values: Mapping[str, Value], days: Sequence[dat
     """Return the first and the last UTC day that the values ask for, or that there are where these do not say."""
     instants = [name for name, type_ in statement.types.items() if type_ == "timestamptz" and name in values]
     at = {name: instant(values[name], name) for name in instants}
+    if "golive_days" in statement.types:  # the days before the window are asked, not its own
+        at["golive_until"] = max(at["golive_until"] - DAY, at["golive_since"] + _INSTANT)
     begins = at.get("golive_since")
     if not begins and "as_of" in at and "hours" in values:
         begins = at["as_of"] - timedelta(hours=float(values["hours"] or 0))

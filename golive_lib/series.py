@@ -21,7 +21,6 @@ PERCENTILES = (0.50, 0.90, 0.95, 0.99)
 EVENTS = "golive_events"
 _WINDOW = {"golive_since": "timestamptz", "golive_until": "timestamptz"}
 _EARLIER_TYPES = {**_WINDOW, "golive_days": "bigint", "golive_zone": "text"}
-_MINUTE = "date_bin(interval '1 minute', at, :golive_since) as minute"
 _MINUTES = "generate_series(:golive_since, :golive_until - interval '1 minute', interval '1 minute') as m (minute)"
 _THEN = "((:golive_{0} at time zone :golive_zone) - day * interval '1 day') at time zone :golive_zone as {0}"
 # Kept, as PostgreSQL would else look up the zone again for every event.
@@ -52,8 +51,9 @@ def minutes(query: Query, catalog: Mapping[str, Query], flags: Sequence[str]) ->
 
     It counts and sorts nothing: percentiles of minutes would take longer than all the rest, and do not add up.
     """
+    minute = "date_bin(interval '1 minute', at, :golive_since) as minute"
     tail = (
-        f"select {_MINUTE}, canary, {_counts(flags)}, max(at) as newest\n"
+        f"select {minute}, canary, {_counts(flags)}, max(at) as newest\n"
         f"from {EVENTS} where at >= :golive_since and at < :golive_until\ngroup by 1, canary order by 1, canary"
     )
     return enclose(query, catalog, EVENTS, tail, _WINDOW)
@@ -103,7 +103,8 @@ def earlier_days(query: Query, catalog: Mapping[str, Query], flags: Sequence[str
 
 def earlier_minutes(query: Query, catalog: Mapping[str, Query], flags: Sequence[str], *, indexed: bool) -> Statement:
     """Return the statement for a row per minute of the same hours of each earlier day that has events."""
-    counts = f"{_MINUTE}, {_counts(flags)}, count(canary) as labelled"
+    minute = "date_bin(interval '1 minute', at, d.since) as minute"
+    counts = f"{minute}, {_counts(flags)}, count(canary) as labelled"
     if indexed:
         counted = f"select {counts}\n{_OF_DAY} group by 1"
         tail = f"select d.day, e.* from golive_earlier d\ncross join lateral ({counted}) e"

@@ -17,8 +17,7 @@ from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from golive_lib.errors import BackupError
-from golive_lib.manifest import digest, file_fault, kind, settle
-from golive_lib.manifest import workspace as workspace  # noqa: PLC0414  archiving asks it here
+from golive_lib.manifest import digest, file_fault, kind, settle, workspace
 from golive_lib.plan_types import STRICT
 from golive_lib.settings import BACKUPS
 

@@ -112,7 +112,7 @@ def _problem(rows: pd.DataFrame, earlier: pd.DataFrame) -> str:
     """Say why nobody can tell whose the events are; empty when one can, or when none has a cohort."""
     named = rows["canary"].dropna()
     if strange := [name for name in named.unique() if not isinstance(name, bool | np.bool_)]:
-        return f"the events' canary is {strange[0]!r}, which is neither true nor false"
+        return f"the events' canary is {str(strange[0])!r}, which is neither true nor false"
     if len(named) and (unnamed := int(rows.loc[rows["canary"].isna(), "n"].sum())):
         return f"{unnamed:,} events have no cohort while others have one: nobody can say whose they are"
     if not len(named) and len(rows) and earlier["labelled"].sum():

@@ -185,7 +185,7 @@ def follow(
 
 def _finished(result: StageResult, as_of: datetime | None) -> bool:
     """Tell whether the stage is red, has lasted its soak or was ended, or the database's clock stands still."""
-    still = as_of is None and result.clock.fixed
+    still = result.clock.fixed and (as_of is None or as_of >= result.clock.now)
     return result.stage_verdict.verdict is Verdict.ROLLBACK or result.soak.final or still
 
 

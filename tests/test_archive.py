@@ -24,9 +24,9 @@ from golive_lib.archiving import Asked, archive_days, changed_days
 from golive_lib.engines import archived, lacking
 from golive_lib.errors import ArchiveError, BackupError, DatabaseError, PlanError, UsageError
 from golive_lib.launch import Launch, open_launch
+from golive_lib.manifest import workspace
 from golive_lib.plan import read_plan
 from golive_lib.query import compose
-from golive_lib.storage_manifest import workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -562,11 +562,12 @@ def test_rows_made_by_another_sql_are_not_mixed(healthy: DemoDatabase, tmp_path:
     source = launch.queries["sources/sirens"]
     changed = with_source(launch, f"select * from ({source.body}) s", source.columns)
     done = archive_days(changed, tmp_path, Asked(DAY, DAY + timedelta(days=1), ("sirens",)))
-    said = f"the archive's days were made by another {source.path}; use another folder"
+    said = f"the archive's days were made by another {source.path}; archive them anew, into another folder"
     assert done.failures == [f"sirens of 2026-03-21: {said}"]
     asked = compose(launch.queries["canary/sirens"], archived(changed.queries))
     words = "the archive's sirens of 2026-03-20 was made by another sources/sirens.sql; archive it anew"
-    assert lacking(open_archive(tmp_path), asked, {"as_of": "2026-03-20T20:00:00Z"}) == words
+    lacks = lacking(open_archive(tmp_path), asked, {"as_of": "2026-03-20T20:00:00Z"})
+    assert lacks == f"{words}, into another folder"
 
 
 def test_days_that_were_never_archived_are_missing_where_they_are_compared_with(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
 from plant import change
 
-from golive_lib import Status, open_launch
+from golive_lib import Launch, Status, open_launch
 from golive_lib.doctor import WRITE_FLAG, connection_mode, examine
+from golive_lib.query import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,6 +66,30 @@ def test_wrong_type_of_a_source_is_red(clone: Clone) -> None:
     finding = by_item(examine(open_launch(demo.url)))["sources/api_requests"]
     assert finding.status is Status.RED
     assert "differs in path varchar" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("columns", "differs"),
+    [
+        ("at, canary, duration_ms as value, failed as slow, failed", ""),
+        ("at, duration_ms as value, failed as slow, failed", "canary missing"),
+        ("at, canary::text as canary, duration_ms as value, failed as slow, failed", "canary text"),
+        ("at::timestamp as at, canary, duration_ms as value, failed as slow, failed", "at timestamp"),
+        ("at, canary, failed as slow, failed", "value missing"),
+        ("at, canary, duration_ms as value, failed", "slow missing"),
+        ("at, canary, duration_ms as value, 1 as slow, failed", "slow int4"),
+    ],
+)
+def test_query_of_events_that_nobody_can_judge_is_red(healthy: DemoDatabase, columns: str, differs: str) -> None:
+    """What a plan's KPIs count must be there, and of its type, before the launch's night."""
+    there = open_launch(healthy.url)
+    text = f"-- title: Events\n-- sources: api_requests\nselect {columns} from api_requests"
+    own = parse(text, name="canary/api", path=Path("api.sql"))
+    found = by_item(examine(Launch(there.plan, {**there.queries, "canary/api": own}, there.database)))["canary/api"]
+    assert (found.status, found.detail.partition("differs in ")[2]) == (
+        Status.RED if differs else Status.GREEN,
+        differs,
+    )
 
 
 GROW: LiteralString = """

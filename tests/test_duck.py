@@ -27,6 +27,7 @@ from golive_lib.errors import DatabaseError, PlanError, QueryError, QueryFailed,
 from golive_lib.known_answers import examine
 from golive_lib.query import compose, compose_check, load
 from golive_lib.statement import Statement
+from golive_lib.watch import Watch, follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -219,6 +220,25 @@ def test_archive_that_ends_after_a_stage_says_nothing_of_it(live: Launch, short:
         ours, theirs = (judge_now(launch, percent, as_of=as_of) for launch in (short, live))
         assert json.dumps(ours.record()) == json.dumps(theirs.record())
         assert "archive's end" not in str(stage_views.verdict(ours))
+
+
+def test_watch_finds_in_an_archives_last_hour_what_judging_anew_finds(short: Launch) -> None:
+    """Earlier days are asked for an hour ahead, of which the archive has none, and which it need not have."""
+    watch = Watch(short, 100)
+    for minute in (5, 118, 119, 120):
+        as_of = watch.started_at + timedelta(minutes=minute)
+        found, expected = watch.look(as_of), judge_now(short, 100, as_of=as_of)
+        assert found.record() == expected.record()
+        assert [one.telemetry.earlier for one in found.kpis] == [one.telemetry.earlier for one in expected.kpis]
+    assert len(found.kpi("api_p95").telemetry.earlier) == 7
+
+
+def test_following_ends_with_the_archive(short: Launch) -> None:
+    """There is no more to show, however long the soak still is."""
+    watch = Watch(short, 100)
+    instants = iter(watch.started_at + timedelta(minutes=minute) for minute in (60, 119, 121, 122))
+    seen = list(follow(watch, 60, clock=lambda: next(instants), wait=lambda _: None))
+    assert len(seen) == 3
 
 
 @pytest.mark.parametrize(

@@ -95,17 +95,17 @@ def open_named(name: str, *, progress: Callable[[str], None] = lambda _: None) -
     By a later day the launch's own days are closed. Raises as ``open_demo`` does, and for what is no day.
     """
     story, at, day = name.partition("@")
-    clock = _midnight(day) if at else CLOCK
+    clock = _midnight(name, day) if at else CLOCK
     with open_demo(story, progress=progress) as demo:
         options = quote(f"-c golive.now={clock.isoformat()}", safe="")
         yield (replace(demo, url=f"{demo.url}{'&' if '?' in demo.url else '?'}options={options}") if at else demo)
 
 
-def _midnight(day: str) -> datetime:
+def _midnight(name: str, day: str) -> datetime:
     try:
         return datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
     except ValueError:
-        raise SettingsError(f"demo@{day}: {day!r} is no day; write it as in demo:healthy@2026-04-01") from None
+        raise SettingsError(f"demo:{name}: {day!r} is no day; write it as in demo:healthy@2026-04-01") from None
 
 
 def database(server: DemoServer, name: str, story: str = "healthy") -> DemoDatabase:
