@@ -61,11 +61,14 @@ class Figures:
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Kept:
-    """One day of a source: the digest of its file, and PostgreSQL's ``checks`` at the instant ``closed_at``.
+    """One day of a source: whose it is, the digest of its file, and PostgreSQL's ``checks`` at ``closed_at``.
 
     ``made_by`` is the digest of the source's SQL, ``earlier`` whether the source had rows before this day.
     """
 
+    owner: Owner
+    source: str
+    day: date
     rows: int
     sha256: str
     columns: Columns
@@ -73,6 +76,14 @@ class Kept:
     closed_at: AwareDatetime
     made_by: str
     earlier: bool
+
+    def misplaced(self, owner: Owner, source: str, day: date) -> str:
+        """Say what it is of instead, where it lies among other days; empty where it belongs."""
+        if (self.source, self.day) != (source, day):
+            return f"its {MANIFEST} is that of {self.source} of {self.day}"
+        if self.owner != owner:
+            return f"its {MANIFEST} is of {self.owner}, not of {owner}"
+        return "" if self.rows == self.checks.rows else f"its {MANIFEST} contradicts itself"
 
 
 def made_by(source: Query) -> str:
@@ -164,7 +175,7 @@ def open_archive(folder: Path) -> Archive:
     broken: dict[str, Mapping[date, str]] = {}
     try:
         for path in sorted({each.parent for each in folder.glob("*/day=????-??-??")}):
-            kept[path.name], broken[path.name] = _source(path)
+            kept[path.name], broken[path.name] = _source(path, owner)
     except OSError as error:
         raise ArchiveError(f"{error.filename}: the archive cannot be read: {error.strerror}") from None
     return Archive(folder, owner, kept, broken)
@@ -190,7 +201,7 @@ def read_kept(path: Path) -> Kept | None:
         return None
 
 
-def _source(path: Path) -> tuple[dict[date, Kept], dict[date, str]]:
+def _source(path: Path, owner: Owner) -> tuple[dict[date, Kept], dict[date, str]]:
     """Return the whole days of a source, those with the newest one's columns, and what is wrong with the others."""
     whole: dict[date, Kept] = {}
     broken: dict[date, str] = {}
@@ -201,6 +212,8 @@ def _source(path: Path) -> tuple[dict[date, Kept], dict[date, str]]:
             raise ArchiveError(f"{each}: is no day of the archive; take it away") from None
         if kept is None:
             broken[day] = f"half-written: it has no sound {MANIFEST}"
+        elif fault := kept.misplaced(owner, path.name, day):
+            broken[day] = fault
         elif fault := file_fault(each / ROWS, kept.sha256):
             broken[day] = f"its {ROWS} {fault}"
         else:

@@ -11,6 +11,7 @@ import duckdb
 from golive_lib import archive as kept
 from golive_lib.archive_figures import DUCKDB, figures, figures_sql, quoted, typed_copy
 from golive_lib.archive_sources import chosen, first_day, last_closed, usual
+from golive_lib.engines import timed
 from golive_lib.errors import ArchiveError, QueryFailed
 from golive_lib.formats import mask
 from golive_lib.manifest import digest, settle, workspace
@@ -81,12 +82,14 @@ def _archive(asked: Iterable[tuple[date, _Copy]], done: Done, say: Say) -> None:
     failed = set[str]()
     for day, copy in sorted(asked, key=lambda each: each[0]):
         name = copy.source.name
-        if day in copy.archive.days(name):
-            done.there += 1
-        elif name not in failed:
+        if name not in failed:
             try:
-                done.rows += copy.keep(day, say)
-                done.written += 1
+                if day in copy.archive.days(name):
+                    _same_source(copy.source, copy.archive.kept[name][day])
+                    done.there += 1
+                else:
+                    done.rows += copy.keep(day, say)
+                    done.written += 1
             except (QueryFailed, ArchiveError) as error:
                 done.failures.append(f"{name} of {day}: {error}")
                 failed.add(name)
@@ -97,6 +100,7 @@ def changed_days(launch: Launch, archive: Archive, asked: Asked, say: Say = lamb
     _same(launch, archive.owner, archive.folder)
     compared, changed = 0, list[str]()
     for source in chosen(launch, asked.sources or archive.sources):
+        changed += [f"{source.name} of {day}: missing" for day in _gaps(launch, archive, source.name)]
         for day, manifest in archive.kept.get(source.name, {}).items():
             if (asked.since and day < asked.since) or (asked.until and day > asked.until):
                 continue
@@ -107,9 +111,21 @@ def changed_days(launch: Launch, archive: Archive, asked: Asked, say: Say = lamb
     return compared, changed
 
 
+def _gaps(launch: Launch, archive: Archive, source: str) -> list[date]:
+    """Return the days between a source's first and the last of any like it that are not there at all."""
+    alike = [name for name in archive.sources if _timed(launch, name) == _timed(launch, source)]
+    known = {name: {*archive.days(name), *archive.broken.get(name, ())} for name in alike}
+    first, last = min(known[source]), max(max(days) for days in known.values())
+    return [day for i in range((last - first).days) if (day := first + (i + 1) * kept.DAY) not in known[source]]
+
+
+def _timed(launch: Launch, source: str) -> bool:
+    return timed(launch.queries.get(f"sources/{source}"))
+
+
 def _changed(source: Source, day: date, manifest: kept.Kept) -> str:
     try:
-        _same_columns(source, manifest.columns)
+        _same_source(source, manifest)
         with source.launch.postgres.snapshot() as snapshot:
             snapshot.unhurried()
             return manifest.checks.differ(source.figures(snapshot, day))
@@ -132,13 +148,8 @@ class _Copy:
 
     def keep(self, day: date, say: Say) -> int:
         """Archive one day and return its rows."""
-        if self.archive.days(self.source.name):
-            _same_columns(self.source, self.archive.columns(self.source.name))
-            makers = {each.made_by for each in self.archive.kept[self.source.name].values()}
-            if makers != {kept.made_by(self.source.query)}:
-                path = self.source.query.path
-                words = f"the archive's days were made by another {path}"
-                raise ArchiveError(f"{words}; archive them anew, into another folder")
+        for there in self.archive.kept.get(self.source.name, {}).values():
+            _same_source(self.source, there)
         folder, drafted = kept.place(self.archive.folder, self.source.name, day), self.work / kept.ROWS
         before = kept.read_kept(folder)
         with self.source.launch.postgres.snapshot() as snapshot:
@@ -154,6 +165,9 @@ class _Copy:
         for each in (folder.parent, folder):
             each.mkdir(mode=0o700, exist_ok=True)
         manifest = kept.Kept(
+            owner=self.archive.owner,
+            source=self.source.name,
+            day=day,
             rows=wanted.rows,
             sha256=digest(drafted),
             columns=self.columns,
@@ -235,7 +249,11 @@ def _same(launch: Launch, whose: Owner, folder: Path) -> None:
         raise ArchiveError(f"{folder}: is the archive of {whose}, not of {ours}; name another folder")
 
 
-def _same_columns(source: Source, columns: Columns) -> None:
-    if source.query.columns != columns:
-        differing = kept.other_columns(source.query.columns, columns)
+def _same_source(source: Source, manifest: kept.Kept) -> None:
+    """Refuse a day that another SQL of the source made, by its columns where these differ already."""
+    if source.query.columns != manifest.columns:
+        differing = kept.other_columns(source.query.columns, manifest.columns)
         raise ArchiveError(f"{source.query.path} has other columns than the archive: {differing}; use another folder")
+    if manifest.made_by != kept.made_by(source.query):
+        words = f"the archive's days were made by another {source.query.path}"
+        raise ArchiveError(f"{words}; archive them anew, into another folder")

@@ -31,7 +31,7 @@ BEFORE = "golive_before"  # the value that says where the rows end that an archi
 _INSTANT = timedelta(microseconds=1)
 _MADE = re.compile(rf'{SCHEMA}\."(\w+)" /\* (\w+) \*/')
 READ = re.compile(rf'{SCHEMA}\."(\w+)"')
-_SPARK = re.compile(r"sc://(?P<place>[^/;@\s]+)/?(?P<options>(?:;[^;\s]*)*);?")
+_SPARK = re.compile(r"sc://(?P<place>(?:\[[0-9a-fA-F:]+\]|[^/:;@\s]+)(?::\d{1,5})?)/?(?P<options>(?:;[^;\s]*)*);?")
 
 
 class Asked(Protocol):

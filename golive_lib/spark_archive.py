@@ -19,7 +19,7 @@ from golive_lib.spark_sql import view
 if TYPE_CHECKING:
     from pyspark.sql.connect.session import SparkSession
 
-    from golive_lib.archive import Kept
+    from golive_lib.archive import Kept, Owner
 
 HASHED = 256 * 2**20  # bytes; a larger file is too much for a worker's memory, and its rows are counted instead
 _DAY = re.compile(r"/([^/]+)/day=(\d{4}-\d\d-\d\d)/[^/]+$")
@@ -41,18 +41,20 @@ def read_archive(session: SparkSession, folder: str) -> Archive:
         if place := _DAY.search(one["path"]):
             source, day = place[1], date.fromisoformat(place[2])
             days = kept.setdefault(source, {})
-            if fault := _keep(days, day, one["content"]):
+            if fault := _keep(days, one["content"], owner, source, day):
                 broken.setdefault(source, {})[day] = fault
     ordered = {source: dict(sorted(days.items())) for source, days in sorted(kept.items())}
     return Archive(Path(folder), owner, ordered, broken)
 
 
-def _keep(days: dict[date, Kept], day: date, manifest: bytes) -> str:
+def _keep(days: dict[date, Kept], manifest: bytes, owner: Owner, source: str, day: date) -> str:
     """Add a day to those that are newer, or say what is wrong with it."""
     try:
         kept = MANIFESTS.validate_json(manifest)
     except ValidationError:
         return f"half-written: it has no sound {MANIFEST}"
+    if fault := kept.misplaced(owner, source, day):
+        return fault
     newest = next(iter(days.values()), kept).columns
     if kept.columns != newest:
         return f"other columns than the newest day: {other_columns(kept.columns, newest)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -391,6 +392,53 @@ def test_days_of_two_shapes_are_named(healthy: DemoDatabase, tmp_path: Path) -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("theirs", "said"),
+    [
+        ("sirens/day=2026-03-21", "its manifest.json is that of sirens of 2026-03-21"),
+        ("calls/day=2026-03-20", "its manifest.json is that of calls of 2026-03-20"),
+    ],
+)
+def test_day_that_lies_in_anothers_place_is_missing(
+    healthy: DemoDatabase, tmp_path: Path, theirs: str, said: str
+) -> None:
+    """Its rows would be judged for those of that day, and those of its own counted twice."""
+    archive_days(opened(healthy), tmp_path, Asked(DAY, DAY + timedelta(days=1), ("sirens", "calls")))
+    shutil.copytree(tmp_path / theirs, tmp_path / "sirens/day=2026-03-20", dirs_exist_ok=True)
+    archive = open_archive(tmp_path)
+    assert (archive.days("sirens"), archive.problems) == ((date(2026, 3, 21),), (f"sirens of 2026-03-20: {said}",))
+
+
+def test_day_of_another_database_is_missing(healthy: DemoDatabase, clone: Clone, tmp_path: Path) -> None:
+    """Whoever mixes two archives judges rows of two launches."""
+    demo = clone()
+    for each in (healthy, demo):
+        (tmp_path / each.name).mkdir()
+        sirens(each, tmp_path / each.name)
+    shutil.copytree(tmp_path / demo.name / "sirens", tmp_path / healthy.name / "sirens", dirs_exist_ok=True)
+    archive = open_archive(tmp_path / healthy.name)
+    assert archive.days("sirens") == ()
+    assert f"on {demo.name} on " in archive.problems[0]
+
+
+def test_manifest_that_contradicts_itself_is_missing(healthy: DemoDatabase, tmp_path: Path) -> None:
+    """Somebody changed it."""
+    sirens(healthy, tmp_path)
+    path = tmp_path / "sirens" / f"day={DAY}" / "manifest.json"
+    path.write_text(path.read_text().replace('"rows": ', '"rows": 1', 1))
+    assert open_archive(tmp_path).problems == ("sirens of 2026-03-20: its manifest.json contradicts itself",)
+
+
+@pytest.mark.parametrize(("gone", "missing"), [("2026-03-21", 1), ("2026-03-22", 1), ("2026-03-20", 0)])
+def test_day_that_is_gone_is_no_check_passed(healthy: DemoDatabase, tmp_path: Path, gone: str, missing: int) -> None:
+    """In the middle or at the end, where other sources go on; an archive may begin when it likes."""
+    launch = opened(healthy)
+    archive_days(launch, tmp_path, Asked(DAY, DAY + timedelta(days=2), ("sirens", "calls")))
+    assert changed_days(launch, open_archive(tmp_path), Asked()) == (6, [])
+    shutil.rmtree(tmp_path / "sirens" / f"day={gone}")
+    assert changed_days(launch, open_archive(tmp_path), Asked()) == (5, [f"sirens of {gone}: missing"] * missing)
+
+
 def test_another_s_archive_is_refused(healthy: DemoDatabase, clone: Clone, tmp_path: Path) -> None:
     """Days of two databases, launches or zones would be counted as one."""
     launch, _ = sirens(healthy, tmp_path)
@@ -471,7 +519,9 @@ def test_manifest_says_what_was_proven(healthy: DemoDatabase, tmp_path: Path) ->
     """Others read it: rows, digest, columns with their types, the figures, and when it was closed."""
     sirens(healthy, tmp_path)
     manifest = json.loads((tmp_path / "sirens" / f"day={DAY}" / "manifest.json").read_text())
-    assert list(manifest) == ["rows", "sha256", "columns", "checks", "closed_at", "made_by", "earlier"]
+    proven = ["rows", "sha256", "columns", "checks", "closed_at", "made_by", "earlier"]
+    assert list(manifest) == ["owner", "source", "day", *proven]
+    assert (manifest["source"], manifest["day"]) == ("sirens", DAY.isoformat())
     assert manifest["columns"] == [["at", "timestamptz"], ["canary", "boolean"], ["answered_at", "timestamptz"]]
     assert manifest["checks"]["rows"] == manifest["rows"] > 0
     assert json.loads((tmp_path / "archive.json").read_text())["format"] == 1
@@ -563,7 +613,8 @@ def test_rows_made_by_another_sql_are_not_mixed(healthy: DemoDatabase, tmp_path:
     changed = with_source(launch, f"select * from ({source.body}) s", source.columns)
     done = archive_days(changed, tmp_path, Asked(DAY, DAY + timedelta(days=1), ("sirens",)))
     said = f"the archive's days were made by another {source.path}; archive them anew, into another folder"
-    assert done.failures == [f"sirens of 2026-03-21: {said}"]
+    assert (done.failures, done.there) == ([f"sirens of 2026-03-20: {said}"], 0)
+    assert changed_days(changed, open_archive(tmp_path), Asked()) == (1, [f"sirens of 2026-03-20: {said}"])
     asked = compose(launch.queries["canary/sirens"], archived(changed.queries))
     words = "the archive's sirens of 2026-03-20 was made by another sources/sirens.sql; archive it anew"
     lacks = lacking(open_archive(tmp_path), asked, {"as_of": "2026-03-20T20:00:00Z"})

@@ -50,6 +50,7 @@ def test_spark_names_a_host_and_an_archive() -> None:
         ("sc://cluster:15002", "names no archive"),
         ("sc://cluster:15002/;archive=a;archive=b", "or several"),
         ("sc:cluster;token=t0psecret", "none of Spark Connect's"),
+        ("sc://cluster:abc/;archive=a;token=t0psecret", "none of Spark Connect's"),
         ("mysql://u@h/d", "begins with 'mysql'"),
     ],
 )

@@ -315,8 +315,10 @@ def test_window_before_the_archive_is_unknown(healthy: DemoDatabase, tmp_path: P
 )
 def test_archive_of_another_launch_is_refused(whole: Launch, copy: Path, other: dict[str, str], words: str) -> None:
     """Rows of another launch, database or zone judge nothing; what no archive feeds is judged as ever."""
-    owner = copy / "archive.json"
-    owner.write_text(json.dumps(json.loads(owner.read_text()) | other))
+    owner = json.loads((copy / "archive.json").read_text()) | other
+    (copy / "archive.json").write_text(json.dumps(owner))
+    for path in copy.rglob("manifest.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"owner": owner}))
     result = judge_now(spanning(whole, copy), 100, as_of=NOW)
     assert all(one.status is Status.UNKNOWN and words in one.reason for one in result.kpis)
     assert (result.outcome.verdict, [due.status for due in result.dues]) == (Verdict.HOLD, [Status.GREEN])
