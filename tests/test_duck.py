@@ -409,6 +409,13 @@ def golive(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False)
 
 
+def test_watch_of_an_archive_ends_with_its_report(copy: Path) -> None:
+    """Nothing stands after it, such as what DuckDB's binding has to say of itself."""
+    done = golive(copy.parent, "watch", "--stage", "10", "--speed", "6000", "--db-url", f"duckdb:{copy.name}")
+    assert (done.returncode in {0, 3}, done.stdout.splitlines()[-1][:9]) == (True, "All runs:")
+    assert "leaked" not in done.stderr
+
+
 def test_command_line_judges_an_archive(live: Launch, copy: Path) -> None:
     """``golive canary`` runs its notebook on an archive named from here and leaves PostgreSQL's record."""
     where = ("--db-url", f"duckdb:{copy.name}", "--outputs", "out")
