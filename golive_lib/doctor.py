@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from golive_lib.canary import flags_asked
-from golive_lib.errors import QueryFailed
+from golive_lib.errors import ArchiveError, DatabaseError, QueryFailed
 from golive_lib.query import compose, compose_check
+from golive_lib.spanning import owner
 from golive_lib.time_indexes import time_index
 from golive_lib.verdicts import Status
 
@@ -48,6 +49,7 @@ def examine(launch: Launch, now: Callable[[], datetime] = lambda: datetime.now(U
         return (
             *_server(launch, role, links),
             _clock(snapshot, skew),
+            *_archive(launch),
             *_role(role),
             *(finding for query in _named(launch, "sources/") for finding in _source(snapshot, launch, query)),
             *(
@@ -99,6 +101,25 @@ def _clock(snapshot: Snapshot, skew: float) -> Finding:
     return Finding(
         "server", "clock", status, f"ours is {abs(skew):.1f} s {'ahead of' if skew > 0 else 'behind'} the server's"
     )
+
+
+def _archive(launch: Launch) -> Iterator[Finding]:
+    """Say what stages are judged from beside the database, day by day where something is wrong with one."""
+    if launch.archive is None:
+        return
+    item = str(launch.archive.url)
+    try:
+        with launch.archive.snapshot() as kept:
+            archive, end = kept.archive, kept.clock.end
+    except (ArchiveError, DatabaseError) as error:
+        yield Finding("archive", item, Status.UNKNOWN, str(error))
+        return
+    if (ours := owner(launch)) != archive.owner:
+        yield Finding("archive", item, Status.UNKNOWN, f"is of {archive.owner}, not of {ours}")
+        return
+    yield Finding("archive", item, Status.GREEN, f"{', '.join(archive.sources)}; {end}")
+    for problem in archive.problems:
+        yield Finding("archive", f"{item}: a day", Status.UNKNOWN, problem)
 
 
 def _role(role: pd.Series[Any]) -> Iterator[Finding]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
+from archives import later
 from plant import change
 
 from golive_lib import Launch, Status, open_launch
+from golive_lib.archiving import Asked, archive_days
 from golive_lib.doctor import WRITE_FLAG, connection_mode, examine
+from golive_lib.duck import DuckDB
+from golive_lib.engines import DuckUrl
 from golive_lib.query import parse
 
 if TYPE_CHECKING:
@@ -90,6 +94,29 @@ def test_query_of_events_that_nobody_can_judge_is_red(healthy: DemoDatabase, col
         Status.RED if differs else Status.GREEN,
         differs,
     )
+
+
+def test_archive_beside_the_database_is_looked_at(healthy: DemoDatabase, tmp_path: Path) -> None:
+    """Its sources and its end, each day that something is wrong with, and one that is not there."""
+    there = later(healthy)
+    archive_days(there, tmp_path, Asked(until=date(2026, 3, 20)))
+
+    def found() -> list[Finding]:
+        kept = DuckDB(DuckUrl(tmp_path), there.plan)
+        both = Launch(there.plan, there.queries, there.database, there.env, kept)
+        return [one for one in examine(both) if one.area == "archive"]
+
+    (whole,) = found()
+    assert (whole.status, "the archive goes until the end of 2026-03-20" in whole.detail) == (Status.GREEN, True)
+    (tmp_path / "calls/day=2026-03-19/manifest.json").unlink()
+    assert [(one.status, "calls of 2026-03-19: half-written" in one.detail) for one in found()] == [
+        (Status.GREEN, False),
+        (Status.UNKNOWN, True),
+    ]
+    (tmp_path / "archive.json").unlink()
+    (none,) = found()
+    assert (none.status, "is no archive" in none.detail) == (Status.UNKNOWN, True)
+    assert [one for one in examine(there) if one.area == "archive"] == []
 
 
 GROW: LiteralString = """
