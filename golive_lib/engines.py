@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from golive_lib.archive import DAY, made_by
 from golive_lib.errors import SettingsError
 from golive_lib.plan_types import instant
-from golive_lib.settings import ARCHIVE, DatabaseUrl, Secret, parse_url
+from golive_lib.settings import ARCHIVE, DatabaseUrl, Secret, is_url, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,7 +124,14 @@ def parse_address(text: str) -> Address:
         if not rest:
             raise SettingsError("the address 'duckdb:' names no folder; write duckdb:FOLDER, the archive's")
         return DuckUrl(Path(rest))
-    return _spark(text.strip()) if scheme.lower() == "sc" else parse_url(text)
+    if scheme.lower() == "sc":
+        return _spark(text.strip())
+    try:
+        return parse_url(text)
+    except SettingsError as error:
+        if is_url(text):
+            raise
+        raise SettingsError(f"{error}, duckdb:FOLDER, sc://HOST:PORT/;archive=FOLDER or demo:STORY") from None
 
 
 def parse_archive(text: str) -> DuckUrl | SparkUrl:

@@ -125,7 +125,7 @@ def _changed(newest: Sequence[Mapping[str, Any]]) -> set[str]:
 def _row(record: Mapping[str, Any], tz: tzinfo, changed: bool) -> _Row:
     state, word = word_of(record)
     said = record.get("error") if state == FAILED else record.get("sentence")
-    seconds = record.get("seconds")
+    seconds, given = record.get("seconds"), record.get("parameters") or {}
     remarks = (
         f"attempt {record['attempt']}" if record.get("attempt", 1) > 1 else "",
         "the launch plan changed since the run before" if changed else "",
@@ -140,7 +140,7 @@ def _row(record: Mapping[str, Any], tz: tzinfo, changed: bool) -> _Row:
         status=state,
         badge=badge_of(state, word),
         sentence=headline(said) if said else "",
-        parameters=tuple((str(name), plain(value)) for name, value in (record.get("parameters") or {}).items()),
+        parameters=tuple((str(name), text) for name, each in given.items() if (text := plain(each))),
         remarks=tuple(filter(None, remarks)),
         html=record.get("html"),
         ipynb=record.get("ipynb"),

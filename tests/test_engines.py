@@ -52,6 +52,7 @@ def test_spark_names_a_host_and_an_archive() -> None:
         ("sc:cluster;token=t0psecret", "none of Spark Connect's"),
         ("sc://cluster:abc/;archive=a;token=t0psecret", "none of Spark Connect's"),
         ("mysql://u@h/d", "begins with 'mysql'"),
+        ("duckbd:t0psecret", "or demo:STORY"),
     ],
 )
 def test_other_addresses_are_refused(text: str, words: str) -> None:
