@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pandas as pd
 
 from golive_lib import series
+from golive_lib.archive import DAY
 from golive_lib.query import compose
 from golive_lib.spanning import Side, added, joined, sides
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from golive_lib.launch import Launch
     from golive_lib.statement import Statement, Value
 
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+Answer = TypeVar("Answer")
 EVIDENCE = 20
 
 
@@ -54,22 +56,24 @@ def count(
 
     Raises QueryFailed.
     """
+
+    def counted(side: Side) -> Counted:
+        values, catalog = _values(side, query, window), side.launch.queries
+        totals = side.snapshot.frame(series.totals(catalog[query], catalog, flags), values)
+        lean = side.indexed(indexed) and not totals.empty and _all_told(totals, flags)
+        statement = (series.lean_minutes if lean else series.minutes)(catalog[query], catalog, flags)
+        rows = side.snapshot.frame(statement, values)
+        return Counted(_by_cohort(rows, totals, flags) if lean else rows, totals, statement.client_sql(values))
+
+    return _of_each(snapshot, launch, window, query, counted)
+
+
+def _of_each(
+    snapshot: Asked, launch: Launch, window: Window, query: str, ask: Callable[[Side], Answer]
+) -> list[Answer]:
+    """Ask each side that may have events of the window."""
     with sides(snapshot, launch, query) as there:
-        return [
-            _count(side, window, query, flags, indexed=side.indexed(indexed))
-            for side in there
-            if side.speaks(window.since)
-        ]
-
-
-def _count(side: Side, window: Window, query: str, flags: Sequence[str], *, indexed: bool) -> Counted:
-    values, catalog = _values(side, query, window), side.launch.queries
-    totals = side.snapshot.frame(series.totals(catalog[query], catalog, flags), values)
-    lean = indexed and not totals.empty and _all_told(totals, flags)
-    statement, values = minute_statement(side.snapshot, side.launch, window, query, flags, lean=lean)
-    frame = side.snapshot.frame(statement, values)
-    rows = _by_cohort(frame, totals, flags) if lean else frame
-    return Counted(rows, totals, statement.client_sql(values))
+        return [ask(side) for side in there if side.speaks(window.since)]
 
 
 def _all_told(totals: pd.DataFrame, flags: Sequence[str]) -> bool:
@@ -102,13 +106,11 @@ def minute_rows(snapshot: Asked, launch: Launch, window: Window, query: str, fla
 
     A minute has several rows of a cohort where an archive and the live database answer for it.
     """
-    with sides(snapshot, launch, query) as there:
-        frames = [
-            side.snapshot.frame(*minute_statement(side.snapshot, side.launch, window, query, flags, lean=False))
-            for side in there
-            if side.speaks(window.since)
-        ]
-    return joined(frames)
+
+    def rows(side: Side) -> pd.DataFrame:
+        return side.snapshot.frame(*minute_statement(side.snapshot, side.launch, window, query, flags, lean=False))
+
+    return joined(_of_each(snapshot, launch, window, query, rows))
 
 
 def minute_statement(
@@ -121,15 +123,12 @@ def minute_statement(
 
 def bad_events(snapshot: Asked, launch: Launch, window: Window, query: str, flag: str) -> pd.DataFrame:
     """Return the newest bad events of the canary, or of everyone where no event has a cohort; raises QueryFailed."""
-    with sides(snapshot, launch, query) as there:
-        frames = [
-            side.snapshot.frame(
-                series.bad_events(side.launch.query(query), side.launch.queries, flag),
-                {**_values(side, query, window), "golive_sample": EVIDENCE},
-            )
-            for side in there
-            if side.speaks(window.since)
-        ]
+
+    def newest(side: Side) -> pd.DataFrame:
+        statement = series.bad_events(side.launch.query(query), side.launch.queries, flag)
+        return side.snapshot.frame(statement, {**_values(side, query, window), "golive_sample": EVIDENCE})
+
+    frames = _of_each(snapshot, launch, window, query, newest)
     return joined(frames).sort_values("at", ascending=False, kind="stable", ignore_index=True).head(EVIDENCE)
 
 

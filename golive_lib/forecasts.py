@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from golive_lib.archive import DAY
 from golive_lib.canary import stage_start
 from golive_lib.errors import QueryFailed
-from golive_lib.events import DAY, MINUTE, Window, before_launch, earlier_days, time_indexed
+from golive_lib.events import MINUTE, Window, before_launch, earlier_days, time_indexed
 from golive_lib.kpis import budgets
 from golive_lib.plan_types import instant
 from golive_lib.power import Forecast, design_effect, forecast

@@ -40,7 +40,7 @@ from golive_lib.statement import Statement
 from golive_lib.telemetry import SPLIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from pyspark.sql.connect.shell.progress import StageInfo
@@ -152,12 +152,12 @@ def test_stage_spans_spark_and_the_live_database(live: Launch, server: SparkServ
     assert found.kpi("api_p95").telemetry.note == SPLIT
 
 
-class Killer(ProgressHandler):
-    """Kills one worker when Spark first says that tasks are in flight."""
+class AtWork(ProgressHandler):
+    """Does something once, when Spark first says that tasks are in flight; ``came`` is what came of it."""
 
-    def __init__(self, server: SparkServer) -> None:
-        self.server = server
-        self.killed: int | None = None
+    def __init__(self, act: Callable[[], int | None]) -> None:
+        self.act: Callable[[], int | None] | None = act
+        self.came: int | None = None
 
     def __call__(  # noqa: D102  Spark's own
         self,
@@ -166,8 +166,9 @@ class Killer(ProgressHandler):
         operation_id: str | None,  # noqa: ARG002
         done: bool,  # noqa: ARG002
     ) -> None:
-        if inflight_tasks and not self.killed:
-            self.killed = self.server.kill_executor()
+        if inflight_tasks and self.act:
+            act, self.act = self.act, None
+            self.came = act()
 
 
 def test_killed_worker_changes_nothing(live: Launch, server: SparkServer, spark: Launch) -> None:
@@ -175,14 +176,14 @@ def test_killed_worker_changes_nothing(live: Launch, server: SparkServer, spark:
     engine = spark.database
     assert isinstance(engine, SparkEngine)
     assert engine.session
-    killer = Killer(server)
+    killer = AtWork(server.kill_executor)
     engine.session.registerProgressHandler(killer)
     try:
         ours = judge_now(spark, 50, as_of=NOW)
     finally:
         engine.session.removeProgressHandler(killer)
-    assert killer.killed
-    assert killer.killed not in server.executors()
+    assert killer.came
+    assert killer.came not in server.executors()
     assert json.dumps(ours.record()) == json.dumps(judge_now(live, 50, as_of=NOW).record())
 
 
@@ -274,23 +275,6 @@ def test_checks_are_the_same(live: Launch, spark: Launch) -> None:
         )
 
 
-class Ender(ProgressHandler):
-    """Kills the whole server when Spark first says that tasks are in flight."""
-
-    def __init__(self, server: SparkServer) -> None:
-        self.server = server
-
-    def __call__(  # noqa: D102  Spark's own
-        self,
-        stages: Iterable[StageInfo] | None,  # noqa: ARG002
-        inflight_tasks: int,
-        operation_id: str | None,  # noqa: ARG002
-        done: bool,  # noqa: ARG002
-    ) -> None:
-        if inflight_tasks:
-            self.server.kill()
-
-
 def test_server_lost_within_a_question(folder: Path, tmp_path: Path) -> None:
     """It is a lost connection with the next step, no answer; the next question is told that nobody listens."""
     with spark_connect(tmp_path, workers=1) as server:
@@ -298,7 +282,7 @@ def test_server_lost_within_a_question(folder: Path, tmp_path: Path) -> None:
         assert isinstance(engine, SparkEngine)
         with engine.snapshot() as snapshot:
             assert engine.session
-            engine.session.registerProgressHandler(Ender(server))
+            engine.session.registerProgressHandler(AtWork(server.kill))
             with pytest.raises(DatabaseError, match="the connection was lost\n  next: ask again; is Spark") as failed:
                 snapshot.frame(Statement(ENDLESS, {}, ()), {})
         assert not isinstance(failed.value, QueryFailed)
